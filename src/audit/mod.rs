@@ -1,0 +1,97 @@
+//! Security events: what an owner should be able to see of their account, and what the operator finds in the log.
+
+mod store;
+
+use std::net::IpAddr;
+
+use sqlx::AnyConnection;
+
+use crate::clock::Seconds;
+use crate::db::{Db, DbError};
+use crate::id::{BrowserId, SessionId, UserId};
+
+/// Who is asking, as far as HTTP tells.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The address that the request came from, trusted proxies left out.
+    pub address: IpAddr,
+    /// The `User-Agent` header, cut to [`USER_AGENT_MAX`] characters; it may claim anything.
+    pub user_agent: String,
+    /// The long-lived browser cookie, if the browser sent a genuine one.
+    pub browser: Option<BrowserId>,
+}
+
+/// A browser's own name is shorter; what is longer was made up.
+pub const USER_AGENT_MAX: usize = 400;
+
+macro_rules! kinds {
+    ($($(#[$meaning:meta])* $variant:ident = $text:literal),+ $(,)?) => {
+        /// What happened. The text is the column `kind` and the log's `event`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $($(#[$meaning])* $variant),+ }
+
+        impl Kind {
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            fn from_text(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    Registered = "registered",
+    LoggedIn = "logged_in",
+    LoggedOut = "logged_out",
+    PasswordChanged = "password_changed",
+    /// The password was set by an operator.
+    PasswordSet = "password_set",
+    SessionEnded = "session_ended",
+    OtherSessionsEnded = "other_sessions_ended",
+    /// A refresh token that had long been replaced was presented; it gave no access.
+    StaleToken = "stale_token",
+    /// The holder of a stale token had nothing newer when asked: the session was ended.
+    Replayed = "replayed",
+    Locked = "locked",
+    Unlocked = "unlocked",
+    MadeAdmin = "made_admin",
+}
+
+/// An event as it is shown to the owner.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub kind: Kind,
+    pub at: Seconds,
+    pub user_agent: String,
+    pub address: String,
+}
+
+/// Records an event in the transaction that made it happen, and logs it.
+pub async fn record(
+    connection: &mut AnyConnection,
+    now: Seconds,
+    kind: Kind,
+    user: &UserId,
+    session: Option<&SessionId>,
+    client: Option<&Client>,
+) -> Result<(), DbError> {
+    let address = client.map(|client| client.address.to_string()).unwrap_or_default();
+    let user_agent = client.map(|client| client.user_agent.as_str()).unwrap_or_default();
+    store::insert(connection, now, kind, user, session, user_agent, &address).await?;
+    let session = session.map(SessionId::as_str);
+    tracing::info!(target: "hallpass::security", event = kind.as_str(), %user, session, address);
+    Ok(())
+}
+
+/// The newest events of an account, newest first.
+pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbError> {
+    store::recent(db, user, most).await
+}
+
+/// Deletes at most `most` events from before `before`; returns how many.
+pub async fn prune(db: &Db, before: Seconds, most: i64) -> Result<u64, DbError> {
+    store::prune(db, before, most).await
+}

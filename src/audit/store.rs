@@ -1,0 +1,63 @@
+use sqlx::{AnyConnection, Row};
+
+use super::{Event, Kind};
+use crate::clock::Seconds;
+use crate::db::{Db, DbError};
+use crate::id::{SessionId, UserId, random_text};
+
+pub async fn insert(
+    connection: &mut AnyConnection,
+    at: Seconds,
+    kind: Kind,
+    user: &UserId,
+    session: Option<&SessionId>,
+    user_agent: &str,
+    address: &str,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "insert into security_events (id, user_id, session_id, kind, at, user_agent, address)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(random_text::<16>())
+    .bind(user.as_str())
+    .bind(session.map(SessionId::as_str))
+    .bind(kind.as_str())
+    .bind(at)
+    .bind(user_agent)
+    .bind(address)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbError> {
+    let rows = sqlx::query(
+        "select kind, at, user_agent, address
+         from security_events where user_id = $1 order by at desc, id limit $2",
+    )
+    .bind(user.as_str())
+    .bind(most)
+    .fetch_all(db.read())
+    .await?;
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        // An event of a kind that a newer version added is left out, not an error.
+        if let Some(kind) = Kind::from_text(row.try_get("kind")?) {
+            let (user_agent, address) = (row.try_get("user_agent")?, row.try_get("address")?);
+            events.push(Event { kind, at: row.try_get("at")?, user_agent, address });
+        }
+    }
+    Ok(events)
+}
+
+pub async fn prune(db: &Db, before: Seconds, most: i64) -> Result<u64, DbError> {
+    let pruned = sqlx::query(
+        "delete from security_events
+         where id in (select id from security_events where at < $1 limit $2)",
+    )
+    .bind(before)
+    .bind(most)
+    .execute(db.write())
+    .await?;
+    Ok(pruned.rows_affected())
+}

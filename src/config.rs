@@ -1,0 +1,376 @@
+//! The only reader of settings. Everything is checked before anything starts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use crate::clock::Seconds;
+
+/// The table of Rocket.toml (and the prefix of environment variables) that settings stand under.
+const TABLE: &str = "hallpass";
+const ENV_PREFIX: &str = "HALLPASS_";
+
+/// The effective settings. A field has the name of its setting.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub public_url: PublicUrl,
+    pub database_url: String,
+    /// The master secrets: the first signs, all verify. Empty: read `secret_file` instead.
+    pub secret: Vec<Secret>,
+    pub secret_file: PathBuf,
+    pub site_name: String,
+    pub registration: Registration,
+    pub access_token_ttl_seconds: Seconds,
+    pub refresh_token_ttl_seconds: Seconds,
+    pub session_max_seconds: Seconds,
+    pub refresh_grace_seconds: Seconds,
+    pub signing_algorithm: SigningAlgorithm,
+    pub cors_origins: Vec<String>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub argon2_memory_kib: u32,
+    pub argon2_iterations: u32,
+    pub argon2_parallelism: u32,
+    pub password_min_length: usize,
+    pub log_format: LogFormat,
+    shown: Vec<Shown>,
+}
+
+/// One line of `hallpass config`.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub name: &'static str,
+    pub value: String,
+    pub source: String,
+}
+
+/// A value that never reaches a log or a page.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where browsers find the site: decides cookie names and the `Secure` attribute, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    origin: String,
+    https: bool,
+}
+
+impl PublicUrl {
+    /// The origin without a trailing slash: `https://example.org`. Also the issuer of tokens.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// An absolute address on this site.
+    pub fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+}
+
+macro_rules! choice {
+    ($(#[$meaning:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meaning])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            const ALLOWED: &str = choice!(@list $($text),+);
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ();
+
+            fn from_str(text: &str) -> Result<Self, ()> {
+                match text { $($text => Ok(Self::$variant),)+ _ => Err(()) }
+            }
+        }
+    };
+    (@list $first:literal $(, $more:literal)*) => { concat!("one of: ", $first $(, ", ", $more)*) };
+}
+
+choice! {
+    /// Who may make an account.
+    Registration { Open = "open", Invited = "invited", Closed = "closed" }
+}
+choice! {
+    /// The algorithm of new access-token keys, by its name in RFC 7518 and RFC 8037.
+    SigningAlgorithm { EdDsa = "EdDSA", Es256 = "ES256", Rs256 = "RS256" }
+}
+choice! {
+    LogFormat { Text = "text", Json = "json" }
+}
+
+/// All that is wrong with the settings, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("The settings are not usable:\n{}", .0.iter().map(|fault| format!("  - {fault}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Rocket's own settings (Rocket.toml, `ROCKET_*`), ours on top (`[default.hallpass]`, `HALLPASS_*`).
+pub fn figment() -> Figment {
+    rocket::Config::figment().merge(Environment)
+}
+
+/// `HALLPASS_*` variables as plain text: figment's own provider would read a secret of digits as a number.
+struct Environment;
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("the environment")
+            .interpolater(|_, keys| format!("{ENV_PREFIX}{}", keys.last().unwrap_or(&"").to_uppercase()))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let settings: Dict = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.to_str()?.strip_prefix(ENV_PREFIX)?.to_lowercase();
+                Some((name, Value::from(value.to_string_lossy().into_owned())))
+            })
+            .collect();
+        let table = Dict::from([(TABLE.to_owned(), Value::from(settings))]);
+        Ok(Map::from([(Profile::Global, table)]))
+    }
+}
+
+impl Config {
+    /// Reads and checks every setting.
+    ///
+    /// # Errors
+    /// Names each setting that is unknown or bad, where it came from, and what is allowed.
+    pub fn read(figment: &Figment) -> Result<Self, ConfigError> {
+        let port = figment.extract_inner::<u16>("port").unwrap_or(8000);
+        let mut settings = Settings::new(figment)?;
+        const SECONDS: &str = "a whole number of seconds, at least 1";
+        let seconds = |text: &str| number(text, 1, i64::from(u32::MAX));
+
+        let allow_insecure_http =
+            settings.read("allow_insecure_http", "false", "true or false", |text| text.parse().ok());
+        let config = Self {
+            public_url: settings.read(
+                "public_url",
+                &format!("http://localhost:{port}"),
+                "an address such as https://example.org, without a path; \
+                 http:// only on this machine (localhost), unless allow_insecure_http = true says that losing every password is acceptable",
+                |text| public_url(text, allow_insecure_http),
+            ),
+            database_url: settings.read(
+                "database_url",
+                "sqlite:data/hallpass.db",
+                "sqlite:PATH or postgres://USER@HOST/NAME",
+                database_url,
+            ),
+            secret: settings.read(
+                "secret",
+                "",
+                "text of 32 characters or more (for example from `openssl rand -hex 32`); several, separated by commas, while one replaces another",
+                secrets,
+            ),
+            secret_file: settings.read("secret_file", "data/hallpass.secret", "a path", |text| non_empty(text).map(PathBuf::from)),
+            site_name: settings.read("site_name", "Hallpass", "1 to 60 characters", |text| {
+                (1..=60).contains(&text.trim().chars().count()).then(|| text.trim().to_owned()).filter(|name| !name.chars().any(char::is_control))
+            }),
+            registration: settings.read("registration", "open", Registration::ALLOWED, |text| text.parse().ok()),
+            access_token_ttl_seconds: settings.read("access_token_ttl_seconds", "900", SECONDS, seconds),
+            refresh_token_ttl_seconds: settings.read("refresh_token_ttl_seconds", "2592000", SECONDS, seconds),
+            session_max_seconds: settings.read("session_max_seconds", "7776000", SECONDS, seconds),
+            refresh_grace_seconds: settings.read("refresh_grace_seconds", "60", SECONDS, seconds),
+            signing_algorithm: settings.read("signing_algorithm", "EdDSA", SigningAlgorithm::ALLOWED, |text| text.parse().ok()),
+            cors_origins: settings.read("cors_origins", "", "exact origins such as https://app.example.org, separated by commas", |text| {
+                each(text, |origin| Url::parse(origin).ok().filter(|url| url.origin().ascii_serialization() == origin).map(|_| origin.to_owned()))
+            }),
+            trusted_proxies: settings.read("trusted_proxies", "", "addresses or networks such as 10.0.0.0/8, separated by commas", |text| {
+                each(text, |net| net.parse().ok().or_else(|| net.parse::<IpAddr>().ok().map(IpNet::from)))
+            }),
+            argon2_memory_kib: settings.read("argon2_memory_kib", "19456", "KiB, 8 to 4194304", |text| number(text, 8, 4 << 20)),
+            argon2_iterations: settings.read("argon2_iterations", "2", "1 to 1000", |text| number(text, 1, 1000)),
+            argon2_parallelism: settings.read("argon2_parallelism", "1", "1 to 64", |text| number(text, 1, 64)),
+            password_min_length: settings.read("password_min_length", "15", "8 to 64 (NIST SP 800-63B-4: 15 for a password alone)", |text| number(text, 8, 64)),
+            log_format: settings.read("log_format", "text", LogFormat::ALLOWED, |text| text.parse().ok()),
+            shown: Vec::new(),
+        };
+        let mut shown = settings.finish()?;
+        for line in &mut shown {
+            if line.name == "secret" && !line.value.is_empty() {
+                line.value = "(set, not shown)".to_owned();
+            }
+            if line.name == "database_url" {
+                line.value = without_password(&line.value);
+            }
+        }
+        if config.argon2_memory_kib < 8 * config.argon2_parallelism {
+            return Err(ConfigError(vec![
+                "argon2_memory_kib: must be at least 8 KiB for each of argon2_parallelism".to_owned(),
+            ]));
+        }
+        Ok(Self { shown, ..config })
+    }
+
+    /// Every setting with its effective value and its source; secrets masked.
+    pub fn shown(&self) -> &[Shown] {
+        &self.shown
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.database_url.starts_with("sqlite:")
+    }
+}
+
+/// The table of settings while it is being read: what is left over at the end is unknown.
+struct Settings<'f> {
+    figment: &'f Figment,
+    given: BTreeMap<String, Value>,
+    faults: Vec<String>,
+    shown: Vec<Shown>,
+}
+
+impl<'f> Settings<'f> {
+    fn new(figment: &'f Figment) -> Result<Self, ConfigError> {
+        let given = match figment.find_value(TABLE) {
+            Ok(Value::Dict(_, settings)) => settings,
+            Ok(_) => return Err(ConfigError(vec![format!("{TABLE}: must be a table, as in [default.{TABLE}]")])),
+            Err(error) if error.missing() => Dict::new(),
+            Err(error) => return Err(ConfigError(vec![error.to_string()])),
+        };
+        Ok(Self { figment, given, faults: Vec::new(), shown: Vec::new() })
+    }
+
+    /// A bad value is noted and the default stands in for it, so that one run names every fault.
+    fn read<T>(&mut self, name: &'static str, default: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+        let given = self.given.remove(name);
+        let (text, source) = match &given {
+            Some(value) => (as_text(value), self.source(name, value)),
+            None => (Some(default.to_owned()), "default".to_owned()),
+        };
+        if let Some(text) = text
+            && let Some(parsed) = parse(&text)
+        {
+            self.shown.push(Shown { name, value: text, source });
+            return parsed;
+        }
+        self.faults.push(format!("{name} (from {source}): this value is not allowed. Allowed: {allowed}."));
+        parse(default).expect("a default is allowed")
+    }
+
+    fn source(&self, name: &str, value: &Value) -> String {
+        match self.figment.get_metadata(value.tag()) {
+            Some(from) if from.name == "the environment" => format!("{ENV_PREFIX}{}", name.to_uppercase()),
+            Some(from) => from.source.as_ref().map_or_else(|| from.name.to_string(), ToString::to_string),
+            None => "the program".to_owned(),
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<Shown>, ConfigError> {
+        let known: Vec<_> = self.shown.iter().map(|line| line.name).collect();
+        for (name, value) in &self.given {
+            let source = self.source(name, value);
+            self.faults
+                .push(format!("{name} (from {source}): there is no such setting. Settings are: {}.", known.join(", ")));
+        }
+        if self.faults.is_empty() { Ok(self.shown) } else { Err(ConfigError(self.faults)) }
+    }
+}
+
+/// Text, a number, a truth value or a list of them, as one text; tables are no setting's form.
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(_, text) => Some(text.clone()),
+        Value::Bool(_, truth) => Some(truth.to_string()),
+        Value::Num(_, number) => number
+            .to_i128()
+            .map(|number| number.to_string())
+            .or_else(|| number.to_u128().map(|number| number.to_string()))
+            .or_else(|| number.to_f64().map(|number| number.to_string())),
+        Value::Array(_, values) => values.iter().map(as_text).collect::<Option<Vec<_>>>().map(|texts| texts.join(",")),
+        _ => None,
+    }
+}
+
+fn number<T: TryFrom<i64>>(text: &str, least: i64, most: i64) -> Option<T> {
+    let number = text.trim().parse().ok().filter(|number| (least..=most).contains(number))?;
+    T::try_from(number).ok()
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+fn each<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    text.split(',').filter_map(non_empty).map(parse).collect()
+}
+
+/// NIST SP 800-108: a key-derivation key as long as the keys derived from it; 32 characters hold 128 bits even in hex.
+const SECRET_MIN_LENGTH: usize = 32;
+
+fn secrets(text: &str) -> Option<Vec<Secret>> {
+    each(text, |secret| (secret.len() >= SECRET_MIN_LENGTH).then(|| Secret::new(secret)))
+}
+
+fn database_url(text: &str) -> Option<String> {
+    let known = ["sqlite:", "postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    (known && !text.contains(":memory:")).then(|| text.to_owned())
+}
+
+fn without_password(database_url: &str) -> String {
+    match Url::parse(database_url) {
+        Ok(mut url) if url.password().is_some() => {
+            let _ = url.set_password(Some("***"));
+            url.to_string()
+        }
+        _ => database_url.to_owned(),
+    }
+}
+
+fn public_url(text: &str, allow_insecure_http: bool) -> Option<PublicUrl> {
+    let url = Url::parse(text).ok()?;
+    let https = match url.scheme() {
+        "https" => true,
+        "http" if allow_insecure_http || is_loopback(&url) => false,
+        _ => return None,
+    };
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    bare.then(|| PublicUrl { origin: url.origin().ascii_serialization(), https })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,148 @@
+//! The database: open, migrate, health. SQL itself stands in the `store.rs` files.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Any, AnyPool, Executor, Transaction};
+
+use crate::config::Config;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long a request waits for a connection or a lock before it is answered 503.
+const PATIENCE: Duration = Duration::from_secs(5);
+const READERS: u32 = 8;
+
+/// A handle to the database; clones share its connections.
+///
+/// SQLite lets one connection write at a time: a pool of one queues writers fairly, where several would poll a lock.
+#[derive(Clone, Debug)]
+pub struct Db {
+    read: AnyPool,
+    write: AnyPool,
+    is_sqlite: bool,
+}
+
+/// The database did not do what it was asked. Nothing was changed by the call that returns it.
+#[derive(Debug, thiserror::Error)]
+#[error("the database did not answer: {0}")]
+pub struct DbError(#[from] sqlx::Error);
+
+/// The database cannot be used; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(
+        "cannot create the folder {0} of the database: {1}. Create it, or set database_url to a place this user may write to"
+    )]
+    Folder(PathBuf, io::Error),
+    #[error("cannot open the database file {0}: {1}. Check that this user may read and write the file and its folder")]
+    File(PathBuf, io::Error),
+    #[error("cannot open the database: {0}. Check database_url, and that this user may read and write there")]
+    Connect(sqlx::Error),
+    #[error(
+        "the database is from a newer version of hallpass (it has migration {0}, unknown here). \
+         Nothing was changed. Start that newer version, or restore a backup made before the upgrade"
+    )]
+    Newer(i64),
+    #[error("the database could not be migrated: {0}. Nothing was lost; the migration that failed is undone")]
+    Migrate(MigrateError),
+}
+
+impl Db {
+    /// Connects, and creates an SQLite file that is missing, readable by its owner only.
+    pub async fn open(config: &Config) -> Result<Self, OpenError> {
+        install_default_drivers();
+        if !config.is_sqlite() {
+            let pool = AnyPoolOptions::new().acquire_timeout(PATIENCE).connect(&config.database_url).await;
+            let pool = pool.map_err(OpenError::Connect)?;
+            return Ok(Self { read: pool.clone(), write: pool, is_sqlite: false });
+        }
+        create_file(&sqlite_path(&config.database_url))?;
+        let write = sqlite_pool(&config.database_url, 1, "").await?;
+        let read = sqlite_pool(&config.database_url, READERS, "pragma query_only = 1;").await?;
+        Ok(Self { read, write, is_sqlite: true })
+    }
+
+    /// Brings the tables to this version. Returns how many migrations have been applied in all.
+    pub async fn migrate(&self) -> Result<usize, OpenError> {
+        match MIGRATIONS.run(&self.write).await {
+            Ok(()) => Ok(MIGRATIONS.iter().count()),
+            Err(MigrateError::VersionMissing(version)) => Err(OpenError::Newer(version)),
+            Err(MigrateError::Execute(error)) => Err(OpenError::Connect(error)),
+            Err(error) => Err(OpenError::Migrate(error)),
+        }
+    }
+
+    /// For statements that change nothing.
+    pub fn read(&self) -> &AnyPool {
+        &self.read
+    }
+
+    /// For single statements that change something.
+    pub fn write(&self) -> &AnyPool {
+        &self.write
+    }
+
+    /// For several statements that must happen together; undone unless committed.
+    pub async fn begin(&self) -> Result<Transaction<'static, Any>, DbError> {
+        // A deferred transaction that reads first cannot wait for the lock when it comes to write.
+        Ok(if self.is_sqlite { self.write.begin_with("begin immediate").await? } else { self.write.begin().await? })
+    }
+
+    /// Whether the database answers.
+    pub async fn health(&self) -> Result<(), DbError> {
+        sqlx::query("select 1").execute(&self.read).await?;
+        Ok(())
+    }
+
+    /// Ends all connections, after those in use have been given back.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+async fn sqlite_pool(url: &str, connections: u32, pragmas: &'static str) -> Result<AnyPool, OpenError> {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                // Synchronous full: what was answered survives a loss of power.
+                let settings = format!(
+                    "pragma busy_timeout = {}; pragma journal_mode = wal; pragma synchronous = full; \
+                     pragma foreign_keys = on; {pragmas}",
+                    PATIENCE.as_millis()
+                );
+                connection.execute(sqlx::AssertSqlSafe(settings)).await?;
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await
+        .map_err(OpenError::Connect)
+}
+
+/// `sqlite:data/x.db` and `sqlite:///data/x.db` as the path of a file.
+fn sqlite_path(url: &str) -> PathBuf {
+    let rest = url.trim_start_matches("sqlite:");
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    PathBuf::from(rest.split('?').next().unwrap_or(rest))
+}
+
+fn create_file(path: &Path) -> Result<(), OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| OpenError::File(path.to_owned(), error))
+}

@@ -1,0 +1,67 @@
+//! Identifiers, and the random bytes that they are made of.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+/// Bytes from the system's generator: unpredictable, fit for secrets (ASVS 11.5.1).
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random generator answers");
+    bytes
+}
+
+/// `N` random bytes as unpadded base64url (RFC 4648 section 5).
+pub fn random_text<const N: usize>() -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes::<N>())
+}
+
+/// How many random bytes make an identifier: 128 bits cannot be guessed (ASVS 7.2.3).
+const ID_BYTES: usize = 16;
+
+macro_rules! identifier {
+    ($(#[$meaning:meta])* $name:ident) => {
+        $(#[$meaning])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new random identifier of 128 bits.
+            pub fn random() -> Self {
+                Self(random_text::<ID_BYTES>())
+            }
+
+            /// An identifier that came from outside; it need not exist.
+            pub fn from_text(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The identifier as it stands in tokens, paths and tables.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+identifier! {
+    /// An account; the `sub` claim.
+    UserId
+}
+identifier! {
+    /// A session, that is a family of refresh tokens; the `sid` claim.
+    SessionId
+}
+identifier! {
+    /// A browser, by its long-lived cookie; identifies no person.
+    BrowserId
+}
