@@ -31,7 +31,7 @@ create table sessions (
     idle_expires_at bigint not null,        -- inactivity timeout; the exp claim of the newest refresh token
     expires_at bigint not null,             -- absolute lifetime
     revoked_at bigint,
-    revoked_reason text,                    -- logout, ended, password, replay, locked, superseded
+    revoked_reason text,                    -- logout, ended, password, replay, locked
     browser_id text not null,               -- of the long-lived browser cookie
     user_agent text not null,               -- of the request that started the session or rotated it last
     address text not null                   -- likewise
@@ -51,6 +51,8 @@ create table security_events (
     address text not null
 );
 create index security_events_by_user on security_events (user_id, at);
+create index security_events_by_session on security_events (session_id, at);
+create index security_events_by_time on security_events (at);
 
 -- Browsers in which somebody has logged in to an account: they have an allowance of their own, which strangers cannot use up.
 create table known_browsers (
@@ -76,9 +78,7 @@ create table signing_keys (
     public_key text not null,               -- base64url, the form that the algorithm's verifier takes
     sealed_private_key text not null,       -- base64url of nonce and ciphertext, under a key derived from the master secret
     created_at bigint not null,
-    signs_from bigint not null,             -- published before, used from then on
-    signs_until bigint,                     -- replaced: kept for verification until verifies_until
-    verifies_until bigint
+    signs_from bigint not null              -- published before, used from then on until the next one's signs_from
 );
 
 -- Tokens that work once, such as the set-up link. Only their hash is stored.

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
+use figment::providers::{Env, Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use ipnet::IpNet;
+use rocket::config::{Ident, Shutdown};
 use url::{Host, Url};
 
 use crate::clock::Seconds;
+use crate::named::named;
 
 /// The table of Rocket.toml (and the prefix of environment variables) that settings stand under.
 const TABLE: &str = "hallpass";
@@ -93,41 +95,16 @@ impl PublicUrl {
     }
 }
 
-macro_rules! choice {
-    ($(#[$meaning:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$meaning])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($variant),+ }
-
-        impl $name {
-            const ALLOWED: &str = choice!(@list $($text),+);
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ();
-
-            fn from_str(text: &str) -> Result<Self, ()> {
-                match text { $($text => Ok(Self::$variant),)+ _ => Err(()) }
-            }
-        }
-    };
-    (@list $first:literal $(, $more:literal)*) => { concat!("one of: ", $first $(, ", ", $more)*) };
-}
-
-choice! {
+named! {
     /// Who may make an account.
-    Registration { Open = "open", Invited = "invited", Closed = "closed" }
+    pub enum Registration { Open = "open", Invited = "invited", Closed = "closed" }
 }
-choice! {
+named! {
     /// The algorithm of new access-token keys, by its name in RFC 7518 and RFC 8037.
-    SigningAlgorithm { EdDsa = "EdDSA", Es256 = "ES256", Rs256 = "RS256" }
+    pub enum SigningAlgorithm { EdDsa = "EdDSA", Es256 = "ES256", Rs256 = "RS256" }
 }
-choice! {
-    LogFormat { Text = "text", Json = "json" }
+named! {
+    pub enum LogFormat { Text = "text", Json = "json" }
 }
 
 /// All that is wrong with the settings, one line each.
@@ -137,7 +114,19 @@ pub struct ConfigError(pub Vec<String>);
 
 /// Rocket's own settings (Rocket.toml, `ROCKET_*`), ours on top (`[default.hallpass]`, `HALLPASS_*`).
 pub fn figment() -> Figment {
-    rocket::Config::figment().merge(Environment)
+    let defaults = rocket::Config {
+        // A header that any visitor can send: proxies are a setting of ours.
+        ip_header: None,
+        ident: Ident::none(),
+        // Requests in flight are finished; log-ins take the longest.
+        shutdown: Shutdown { grace: 10, ..Shutdown::default() },
+        ..rocket::Config::default()
+    };
+    Figment::from(defaults)
+        .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
+        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).global())
+        .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE))
+        .merge(Environment)
 }
 
 /// `HALLPASS_*` variables as plain text: figment's own provider would read a secret of digits as a number.
@@ -198,12 +187,12 @@ impl Config {
             site_name: settings.read("site_name", "Hallpass", "1 to 60 characters", |text| {
                 (1..=60).contains(&text.trim().chars().count()).then(|| text.trim().to_owned()).filter(|name| !name.chars().any(char::is_control))
             }),
-            registration: settings.read("registration", "open", Registration::ALLOWED, |text| text.parse().ok()),
+            registration: settings.read("registration", "open", &one_of(Registration::NAMES), |text| text.parse().ok()),
             access_token_ttl_seconds: settings.read("access_token_ttl_seconds", "900", SECONDS, seconds),
             refresh_token_ttl_seconds: settings.read("refresh_token_ttl_seconds", "2592000", SECONDS, seconds),
             session_max_seconds: settings.read("session_max_seconds", "7776000", SECONDS, seconds),
             refresh_grace_seconds: settings.read("refresh_grace_seconds", "60", SECONDS, seconds),
-            signing_algorithm: settings.read("signing_algorithm", "EdDSA", SigningAlgorithm::ALLOWED, |text| text.parse().ok()),
+            signing_algorithm: settings.read("signing_algorithm", "EdDSA", &one_of(SigningAlgorithm::NAMES), |text| text.parse().ok()),
             cors_origins: settings.read("cors_origins", "", "exact origins such as https://app.example.org, separated by commas", |text| {
                 each(text, |origin| Url::parse(origin).ok().filter(|url| url.origin().ascii_serialization() == origin).map(|_| origin.to_owned()))
             }),
@@ -214,7 +203,7 @@ impl Config {
             argon2_iterations: settings.read("argon2_iterations", "2", "1 to 1000", |text| number(text, 1, 1000)),
             argon2_parallelism: settings.read("argon2_parallelism", "1", "1 to 64", |text| number(text, 1, 64)),
             password_min_length: settings.read("password_min_length", "15", "8 to 64 (NIST SP 800-63B-4: 15 for a password alone)", |text| number(text, 8, 64)),
-            log_format: settings.read("log_format", "text", LogFormat::ALLOWED, |text| text.parse().ok()),
+            log_format: settings.read("log_format", "text", &one_of(LogFormat::NAMES), |text| text.parse().ok()),
             shown: Vec::new(),
         };
         let mut shown = settings.finish()?;
@@ -317,6 +306,10 @@ fn as_text(value: &Value) -> Option<String> {
 fn number<T: TryFrom<i64>>(text: &str, least: i64, most: i64) -> Option<T> {
     let number = text.trim().parse().ok().filter(|number| (least..=most).contains(number))?;
     T::try_from(number).ok()
+}
+
+fn one_of(names: &[&str]) -> String {
+    format!("one of {}", names.join(", "))
 }
 
 fn non_empty(text: &str) -> Option<&str> {

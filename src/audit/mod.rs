@@ -9,6 +9,7 @@ use sqlx::AnyConnection;
 use crate::clock::Seconds;
 use crate::db::{Db, DbError};
 use crate::id::{BrowserId, SessionId, UserId};
+use crate::named::named;
 
 /// Who is asking, as far as HTTP tells.
 #[derive(Clone, Debug)]
@@ -24,25 +25,9 @@ pub struct Client {
 /// A browser's own name is shorter; what is longer was made up.
 pub const USER_AGENT_MAX: usize = 400;
 
-macro_rules! kinds {
-    ($($(#[$meaning:meta])* $variant:ident = $text:literal),+ $(,)?) => {
-        /// What happened. The text is the column `kind` and the log's `event`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Kind { $($(#[$meaning])* $variant),+ }
-
-        impl Kind {
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            fn from_text(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-kinds! {
+named! {
+    /// What happened. The name is the column `kind` and the log's `event`.
+    pub enum Kind {
     Registered = "registered",
     LoggedIn = "logged_in",
     LoggedOut = "logged_out",
@@ -58,7 +43,7 @@ kinds! {
     Locked = "locked",
     Unlocked = "unlocked",
     MadeAdmin = "made_admin",
-}
+}}
 
 /// An event as it is shown to the owner.
 #[derive(Clone, Debug)]
@@ -84,6 +69,25 @@ pub async fn record(
     let session = session.map(SessionId::as_str);
     tracing::info!(target: "hallpass::security", event = kind.as_str(), %user, session, address);
     Ok(())
+}
+
+/// Records an event unless the session has one of its kind from `since` or later: a stranger who repeats himself
+/// must not fill the database.
+pub async fn record_once(
+    db: &Db,
+    now: Seconds,
+    since: Seconds,
+    kind: Kind,
+    user: &UserId,
+    session: &SessionId,
+    client: &Client,
+) -> Result<(), DbError> {
+    if store::has_since(db, kind, session, since).await? {
+        return Ok(());
+    }
+    let mut connection = db.begin().await?;
+    record(&mut connection, now, kind, user, Some(session), Some(client)).await?;
+    Ok(connection.commit().await?)
 }
 
 /// The newest events of an account, newest first.

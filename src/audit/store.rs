@@ -30,6 +30,16 @@ pub async fn insert(
     Ok(())
 }
 
+pub async fn has_since(db: &Db, kind: Kind, session: &SessionId, since: Seconds) -> Result<bool, DbError> {
+    let row = sqlx::query("select 1 from security_events where session_id = $1 and kind = $2 and at >= $3 limit 1")
+        .bind(session.as_str())
+        .bind(kind.as_str())
+        .bind(since)
+        .fetch_optional(db.read())
+        .await?;
+    Ok(row.is_some())
+}
+
 pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbError> {
     let rows = sqlx::query(
         "select kind, at, user_agent, address
@@ -42,7 +52,7 @@ pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbE
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         // An event of a kind that a newer version added is left out, not an error.
-        if let Some(kind) = Kind::from_text(row.try_get("kind")?) {
+        if let Ok(kind) = row.try_get::<&str, _>("kind")?.parse() {
             let (user_agent, address) = (row.try_get("user_agent")?, row.try_get("address")?);
             events.push(Event { kind, at: row.try_get("at")?, user_agent, address });
         }

@@ -1,0 +1,141 @@
+//! Proving who you are by your password: at log-in, and again before something delicate.
+
+use super::fault::{Fault, Faults};
+use super::hasher::{PasswordError, Verdict};
+use super::password::NewPassword;
+use super::store::{self, Credentials};
+use super::throttle::{self, Attempt, Counter};
+use super::{Accounts, User};
+use crate::audit::Client;
+use crate::clock::Seconds;
+use crate::db::DbError;
+use crate::id::{BrowserId, UserId};
+
+/// Why somebody was not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// A field is empty, or the address isn't one: nothing has been tried.
+    #[error("some fields need attention")]
+    Invalid(Vec<Fault>),
+    /// Also for an address that nobody has, and for a locked account while the password is wrong (ASVS 6.3.8).
+    #[error("The e-mail address or the password is not right. Check both and try again.")]
+    Wrong,
+    /// The password was right: who knows it may know this too.
+    #[error("This account is locked. Ask the site's operator.")]
+    Locked,
+    #[error("Too many attempts. Please wait before you try again.")]
+    TooMany { retry_after_seconds: Seconds },
+    /// Too many passwords wait to be checked: 503 with Retry-After.
+    #[error("The server is busy. Please try again in a moment.")]
+    Busy,
+    #[error("the password could not be checked")]
+    Failed,
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<PasswordError> for LoginError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy,
+            PasswordError::Failed => Self::Failed,
+        }
+    }
+}
+
+impl Accounts {
+    /// Whose address and password these are (ASVS 6.3.1: throttled; 6.3.8: tells nothing about who has an account).
+    ///
+    /// Neither the session nor its event is made here. After success call [`Accounts::remember_browser`].
+    pub async fn authenticate(&self, email: &str, password: &str, client: &Client) -> Result<User, LoginError> {
+        let mut faults = Faults::default();
+        let email = faults.email(email);
+        faults.required("password", password);
+        let (Some(email), true) = (email, faults.is_empty()) else {
+            return Err(LoginError::Invalid(faults.list()));
+        };
+        let found = store::credentials_by_key(&self.db, email.key(), client.browser.as_ref()).await?;
+        let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
+        let counters = throttle::login(email.key(), client.address, known);
+        self.prove(found, password, counters, client).await
+    }
+
+    /// Whether the user who is logged in knows their password (ASVS 7.5.1). Same allowances as at log-in: a browser
+    /// id is free to be had, so a thief of a session must not get a fresh allowance with each.
+    pub async fn reauthenticate(&self, id: &UserId, password: &str, client: &Client) -> Result<(), LoginError> {
+        let mut faults = Faults::default();
+        faults.required("password", password);
+        if !faults.is_empty() {
+            return Err(LoginError::Invalid(faults.list()));
+        }
+        let found = store::credentials_by_id(&self.db, id, client.browser.as_ref()).await?;
+        let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
+        let key = found.as_ref().map_or_else(|| id.as_str().to_owned(), |found| found.email_key.clone());
+        let counters = throttle::login(&key, client.address, known);
+        self.prove(found, password, counters, client).await.map(drop)
+    }
+
+    /// Gives a browser that has just logged in an allowance of its own on that account.
+    pub async fn remember_browser(&self, id: &UserId, browser: &BrowserId) -> Result<(), DbError> {
+        store::remember_browser(&self.db, id, browser, self.clock.now()).await
+    }
+
+    /// Counts, compares, and counts back if the password is right.
+    pub(super) async fn prove(
+        &self,
+        found: Option<Credentials>,
+        password: &str,
+        counters: Vec<Counter>,
+        client: &Client,
+    ) -> Result<User, LoginError> {
+        let reservation = match throttle::attempt(&self.db, self.clock.now(), counters).await? {
+            Attempt::Allowed(reservation) => reservation,
+            Attempt::TooMany { retry_after_seconds } => {
+                log_refusal("login_throttled", found.as_ref(), client);
+                return Err(LoginError::TooMany { retry_after_seconds });
+            }
+        };
+        let verdict = match &found {
+            Some(found) => self.hasher.verify(password, &found.password_hash).await,
+            None => self.hasher.verify_nothing(password).await.map(|()| Verdict::Wrong),
+        };
+        let (found, rehash) = match (verdict, found) {
+            (Ok(Verdict::Right { rehash }), Some(found)) => (found, rehash),
+            (Ok(_), found) => {
+                log_refusal("login_refused", found.as_ref(), client);
+                return Err(LoginError::Wrong);
+            }
+            (Err(error), _) => {
+                reservation.cancelled(&self.db).await;
+                return Err(error.into());
+            }
+        };
+        reservation.succeeded(&self.db).await;
+        if found.user.locked {
+            log_refusal("login_locked", Some(&found), client);
+            return Err(LoginError::Locked);
+        }
+        if rehash {
+            self.rehash(&found, password).await;
+        }
+        Ok(found.user)
+    }
+
+    /// Failure never fails the log-in: the old hash is good until the next one.
+    async fn rehash(&self, found: &Credentials, password: &str) {
+        let Some(password) = NewPassword::known_to_be_right(password) else { return };
+        let renewed = match self.hasher.hash(password).await {
+            Ok(hash) => store::rehash(&self.db, &found.user.id, &found.password_hash, &hash).await,
+            Err(error) => return tracing::warn!(%error, "a password was not rehashed"),
+        };
+        if let Err(error) = renewed {
+            tracing::warn!(%error, "a password was not rehashed");
+        }
+    }
+}
+
+/// Never what was typed: people type their password into the wrong field.
+fn log_refusal(event: &'static str, found: Option<&Credentials>, client: &Client) {
+    let user = found.map(|found| found.user.id.as_str());
+    tracing::info!(target: "hallpass::security", event, user, address = %client.address);
+}

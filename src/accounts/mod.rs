@@ -1,0 +1,101 @@
+//! Who you are: accounts, their passwords, and what protects both.
+//!
+//! [`Accounts`] is one service; its functions stand in the files that are named after the occasion.
+
+mod changes;
+pub mod email;
+mod fault;
+mod hasher;
+mod login;
+mod operator;
+pub mod password;
+mod pool;
+mod predictable;
+mod registration;
+mod store;
+#[cfg(test)]
+mod tests;
+pub mod throttle;
+
+use std::sync::Arc;
+
+pub use changes::ChangeError;
+pub use email::Email;
+pub use fault::{Fault, NAME_MAX};
+pub use hasher::PasswordError;
+pub use login::LoginError;
+pub use operator::AccountError;
+pub use password::{PASSWORD_MAX, Policy};
+pub use registration::RegisterError;
+
+use crate::clock::{Clock, Seconds};
+use crate::config::{Config, Registration};
+use crate::db::{Db, DbError};
+use crate::id::UserId;
+use hasher::Hasher;
+
+/// Since then unseen, a browser is a stranger again. Longer than a year: some log in once a year.
+const BROWSER_FORGOTTEN_AFTER: Seconds = 400 * 24 * 60 * 60;
+
+/// An account as the rest of the program sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    /// As it was typed; two that differ in case or form are one address, see [`Email`].
+    pub email: String,
+    pub name: String,
+    pub admin: bool,
+    /// Locked by an operator: can't log in, and no session of theirs is live.
+    pub locked: bool,
+    pub created_at: Seconds,
+    pub password_changed_at: Seconds,
+}
+
+/// Accounts in the database; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    db: Db,
+    clock: Clock,
+    hasher: Hasher,
+    policy: Arc<Policy>,
+    registration: Registration,
+}
+
+impl Accounts {
+    /// Computes one password hash: call it once, before requests are served.
+    ///
+    /// # Errors
+    /// If Argon2 cannot work with the configured parameters, for lack of memory for instance.
+    pub fn new(config: &Config, db: Db, clock: Clock) -> Result<Self, PasswordError> {
+        let policy = Policy { min_length: config.password_min_length, site_name: config.site_name.clone() };
+        let hasher = Hasher::new(config)?;
+        Ok(Self { db, clock, hasher, policy: Arc::new(policy), registration: config.registration })
+    }
+
+    /// What new passwords must be like, to say so beside the field before anything is typed.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The account of that identifier.
+    pub async fn find(&self, id: &UserId) -> Result<Option<User>, DbError> {
+        store::by_id(&self.db, id).await
+    }
+
+    /// Whether nobody has an account yet.
+    pub async fn is_empty(&self) -> Result<bool, DbError> {
+        store::is_empty(&self.db).await
+    }
+
+    /// Deletes at most `most` counters that are over, and as many browsers unseen for 400 days. Returns how many.
+    pub async fn prune(&self, most: i64) -> Result<u64, DbError> {
+        let now = self.clock.now();
+        let counters = throttle::prune(&self.db, now, most).await?;
+        Ok(counters + self.prune_known_browsers(most).await?)
+    }
+
+    /// Forgets at most `most` browsers that have not logged in for 400 days; returns how many.
+    pub async fn prune_known_browsers(&self, most: i64) -> Result<u64, DbError> {
+        store::prune_known_browsers(&self.db, self.clock.now() - BROWSER_FORGOTTEN_AFTER, most).await
+    }
+}

@@ -1,0 +1,117 @@
+//! What an operator does to accounts, from the command line. Nothing here is throttled.
+
+use super::fault::{Fault, Faults};
+use super::hasher::PasswordError;
+use super::password::NewPassword;
+use super::registration::{Form, taken};
+use super::{Accounts, Email, User, store};
+use crate::audit::{self, Kind};
+use crate::db::DbError;
+use crate::sessions::{self, Reason};
+
+/// Why an operator's command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error("there is no account with this e-mail address; `hallpass user list` shows all")]
+    Unknown,
+    #[error("{}", .0.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect::<Vec<_>>().join("\n"))]
+    Invalid(Vec<Fault>),
+    #[error("too many passwords are being hashed; try again in a moment")]
+    Busy,
+    #[error("the password could not be hashed; the log says why")]
+    Failed,
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<PasswordError> for AccountError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy,
+            PasswordError::Failed => Self::Failed,
+        }
+    }
+}
+
+impl Accounts {
+    /// Makes an account, whatever the setting `registration` says.
+    pub async fn add(&self, email: &str, name: &str, password: &str, admin: bool) -> Result<User, AccountError> {
+        let Form { email, name, password } = self.checked(name, email, password).map_err(AccountError::Invalid)?;
+        let hash = self.hasher.hash(password).await?;
+        let mut tx = self.db.begin().await?;
+        let made = self.insert(&mut tx, &email, name, &hash, admin, None).await?;
+        let user = made.ok_or_else(|| AccountError::Invalid(vec![taken()]))?;
+        tx.commit().await.map_err(DbError::from)?;
+        Ok(user)
+    }
+
+    /// All accounts, the oldest first.
+    pub async fn list(&self) -> Result<Vec<User>, DbError> {
+        store::all(&self.db).await
+    }
+
+    /// Ends all sessions of an account and lets nobody log in to it. No change if it is locked already.
+    pub async fn lock(&self, email: &str) -> Result<User, AccountError> {
+        let user = self.by_email(email).await?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        if store::lock(&mut tx, &user.id, now).await? {
+            sessions::revoke_all(&mut tx, &user.id, None, Reason::Locked, now).await?;
+            audit::record(&mut tx, now, Kind::Locked, &user.id, None, None).await?;
+        }
+        tx.commit().await.map_err(DbError::from)?;
+        Ok(User { locked: true, ..user })
+    }
+
+    /// Lets the owner of a locked account log in again.
+    pub async fn unlock(&self, email: &str) -> Result<User, AccountError> {
+        let user = self.by_email(email).await?;
+        let mut tx = self.db.begin().await?;
+        if store::unlock(&mut tx, &user.id).await? {
+            audit::record(&mut tx, self.clock.now(), Kind::Unlocked, &user.id, None, None).await?;
+        }
+        tx.commit().await.map_err(DbError::from)?;
+        Ok(User { locked: false, ..user })
+    }
+
+    /// Sets a new password, under the same policy, and ends all sessions of the account.
+    pub async fn set_password(&self, email: &str, new: &str) -> Result<User, AccountError> {
+        let user = self.by_email(email).await?;
+        let hash = self.hasher.hash(self.admitted(&user, new)?).await?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        if !store::set_password(&mut tx, &user.id, &hash, now).await? {
+            return Err(AccountError::Unknown);
+        }
+        sessions::revoke_all(&mut tx, &user.id, None, Reason::Password, now).await?;
+        audit::record(&mut tx, now, Kind::PasswordSet, &user.id, None, None).await?;
+        tx.commit().await.map_err(DbError::from)?;
+        Ok(User { password_changed_at: now, ..user })
+    }
+
+    /// Makes the owner of an account an administrator. No change if they are one already.
+    pub async fn make_admin(&self, email: &str) -> Result<User, AccountError> {
+        let user = self.by_email(email).await?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        if store::make_admin(&mut tx, &user.id, now).await? {
+            audit::record(&mut tx, now, Kind::MadeAdmin, &user.id, None, None).await?;
+        }
+        tx.commit().await.map_err(DbError::from)?;
+        Ok(User { admin: true, ..user })
+    }
+
+    /// The account of an address as an operator types it.
+    pub async fn by_email(&self, email: &str) -> Result<User, AccountError> {
+        let mut faults = Faults::default();
+        let Some(email) = faults.email(email) else { return Err(AccountError::Invalid(faults.list())) };
+        store::by_key(&self.db, email.key()).await?.ok_or(AccountError::Unknown)
+    }
+
+    fn admitted(&self, user: &User, new: &str) -> Result<NewPassword, AccountError> {
+        let mut faults = Faults::default();
+        let email = Email::parse(&user.email).ok();
+        let admitted = faults.new_password("password", &self.policy, new, email.as_ref(), &user.name);
+        admitted.ok_or_else(|| AccountError::Invalid(faults.list()))
+    }
+}

@@ -1,0 +1,182 @@
+//! Making an account: by a visitor, or the first of all by the set-up link.
+
+use sqlx::AnyConnection;
+
+use super::fault::{Fault, Faults};
+use super::hasher::PasswordError;
+use super::password::NewPassword;
+use super::throttle::{self, Attempt};
+use super::{Accounts, Email, User, store};
+use crate::audit::{self, Client, Kind};
+use crate::clock::Seconds;
+use crate::config::Registration;
+use crate::db::DbError;
+use crate::id::{UserId, random_text};
+
+const SETUP: &str = "setup";
+/// An operator who installs in the evening finds the link good in the morning.
+const SETUP_TTL_SECONDS: Seconds = 24 * 60 * 60;
+
+/// Why an account was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// What was typed must be changed; all faults at once.
+    #[error("some fields need attention")]
+    Invalid(Vec<Fault>),
+    #[error("Too many accounts have been made from your network lately. Please try again later.")]
+    TooMany { retry_after_seconds: Seconds },
+    /// The setting `registration` doesn't let visitors make accounts.
+    #[error("This site does not take registrations. Ask its operator for an account.")]
+    Closed,
+    /// The set-up link was used, is older than a day, was replaced by a newer one, or there is an account already.
+    #[error("This set-up link is no longer good. Start the server again to get a new one.")]
+    SetupOver,
+    /// Too many passwords wait to be hashed: 503 with Retry-After.
+    #[error("The server is busy. Please try again in a moment.")]
+    Busy,
+    #[error("the password could not be hashed")]
+    Failed,
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<PasswordError> for RegisterError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy,
+            PasswordError::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A form without faults.
+pub(super) struct Form {
+    pub email: Email,
+    pub name: String,
+    pub password: NewPassword,
+}
+
+impl Accounts {
+    /// Makes an account for a visitor (ASVS 6.2, NIST SP 800-63B-4 section 3.1.1.2).
+    ///
+    /// The password is hashed before the address is looked for, and the insert itself decides whether it is taken:
+    /// there is one path for both outcomes, the same work on it, and no moment between looking and inserting.
+    pub async fn register(
+        &self,
+        name: &str,
+        email: &str,
+        password: &str,
+        client: &Client,
+    ) -> Result<User, RegisterError> {
+        if self.registration != Registration::Open {
+            return Err(RegisterError::Closed);
+        }
+        let form = self.checked(name, email, password).map_err(RegisterError::Invalid)?;
+        let counters = throttle::registration(client.address);
+        let reservation = match throttle::attempt(&self.db, self.clock.now(), counters).await? {
+            Attempt::Allowed(reservation) => reservation,
+            Attempt::TooMany { retry_after_seconds } => return Err(RegisterError::TooMany { retry_after_seconds }),
+        };
+        let hash = match self.hasher.hash(form.password).await {
+            Ok(hash) => hash,
+            Err(error) => {
+                reservation.cancelled(&self.db).await;
+                return Err(error.into());
+            }
+        };
+        let mut tx = self.db.begin().await?;
+        let made = self.insert(&mut tx, &form.email, form.name, &hash, false, Some(client)).await?;
+        let user = made.ok_or_else(|| RegisterError::Invalid(vec![taken()]))?;
+        tx.commit().await.map_err(DbError::from)?;
+        reservation.succeeded(&self.db).await;
+        Ok(user)
+    }
+
+    /// Makes the first account, an administrator's, for who holds the set-up link. It works once, and only while
+    /// there is no account.
+    pub async fn register_first(
+        &self,
+        name: &str,
+        email: &str,
+        password: &str,
+        token: &str,
+        client: &Client,
+    ) -> Result<User, RegisterError> {
+        // Before the costly work; decided for good below. No throttle: 256 bits are not guessed.
+        if !self.setup_token_is_good(token).await? {
+            return Err(RegisterError::SetupOver);
+        }
+        let form = self.checked(name, email, password).map_err(RegisterError::Invalid)?;
+        let hash = self.hasher.hash(form.password).await?;
+        let mut tx = self.db.begin().await?;
+        let consumed = store::consume_token(&mut tx, SETUP, &throttle::hashed(token), self.clock.now()).await?;
+        if !consumed || !store::is_empty_in(&mut tx).await? {
+            return Err(RegisterError::SetupOver);
+        }
+        let made = self.insert(&mut tx, &form.email, form.name, &hash, true, Some(client)).await?;
+        let user = made.ok_or(RegisterError::SetupOver)?;
+        tx.commit().await.map_err(DbError::from)?;
+        Ok(user)
+    }
+
+    /// A new token for the set-up link, good for 24 hours; earlier ones are good no more. Only its hash is stored.
+    pub async fn issue_setup_token(&self) -> Result<String, DbError> {
+        let (token, now) = (random_text::<32>(), self.clock.now());
+        let mut tx = self.db.begin().await?;
+        store::replace_token(&mut tx, SETUP, &throttle::hashed(&token), now, now + SETUP_TTL_SECONDS).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// Whether a set-up link would work now; consumes nothing.
+    pub async fn setup_token_is_good(&self, token: &str) -> Result<bool, DbError> {
+        Ok(store::token_is_good(&self.db, SETUP, &throttle::hashed(token), self.clock.now()).await?
+            && self.is_empty().await?)
+    }
+
+    pub(super) fn checked(&self, name: &str, email: &str, password: &str) -> Result<Form, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let name = faults.name(name);
+        let email = faults.email(email);
+        let own_name = name.as_deref().unwrap_or_default();
+        let password = faults.new_password("password", &self.policy, password, email.as_ref(), own_name);
+        match (name, email, password) {
+            (Some(name), Some(email), Some(password)) => Ok(Form { email, name, password }),
+            _ => Err(faults.list()),
+        }
+    }
+
+    /// The account and its events, for the caller to commit; none if the address is taken.
+    pub(super) async fn insert(
+        &self,
+        connection: &mut AnyConnection,
+        email: &Email,
+        name: String,
+        password_hash: &str,
+        admin: bool,
+        client: Option<&Client>,
+    ) -> Result<Option<User>, DbError> {
+        let (id, now) = (UserId::random(), self.clock.now());
+        let user = User {
+            id,
+            email: email.typed().to_owned(),
+            name,
+            admin,
+            locked: false,
+            created_at: now,
+            password_changed_at: now,
+        };
+        if !store::insert(connection, &user, email.key(), password_hash).await? {
+            return Ok(None);
+        }
+        audit::record(connection, now, Kind::Registered, &user.id, None, client).await?;
+        if admin {
+            audit::record(connection, now, Kind::MadeAdmin, &user.id, None, client).await?;
+        }
+        Ok(Some(user))
+    }
+}
+
+pub(super) fn taken() -> Fault {
+    Fault::new("email", "taken", "There is an account with this e-mail address. Log in, or use another address.")
+}

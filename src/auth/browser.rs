@@ -1,0 +1,85 @@
+//! The browser cookie: a long-lived random id that binds form tokens before there is a session, and tells
+//! throttling the owner's browser from a stranger's. It identifies no person.
+
+use rocket::Request;
+use rocket::outcome::Outcome;
+use rocket::request::{self, FromRequest};
+
+use super::Site;
+use super::cookies::Name;
+use super::exchange::Exchange;
+use crate::audit::{Client, USER_AGENT_MAX};
+use crate::http::address;
+use crate::id::BrowserId;
+use crate::tokens::mac::Mac;
+use crate::tokens::secret::MasterSecret;
+
+/// Signs and verifies the cookie's value, `id.code`: an id that nobody can make up cannot be used to borrow
+/// somebody's allowance.
+#[derive(Clone)]
+pub struct BrowserIds(Mac);
+
+impl BrowserIds {
+    pub fn new(secret: &MasterSecret) -> Self {
+        Self(Mac::new(secret, "browser"))
+    }
+
+    pub fn write(&self, id: &BrowserId) -> String {
+        format!("{id}.{}", self.0.sign(id.as_str()))
+    }
+
+    fn read(&self, value: &str) -> Option<BrowserId> {
+        let (id, code) = value.split_once('.')?;
+        self.0.verify(id, code).then(|| BrowserId::from_text(id))
+    }
+}
+
+/// The id that the browser sent, if genuine.
+pub fn sent(request: &Request<'_>, site: &Site) -> Option<BrowserId> {
+    // With an Authorization header, cookies are not read.
+    if request.headers().contains("Authorization") {
+        return None;
+    }
+    let values = site.cookies.read(request, Name::Browser);
+    values.into_iter().find_map(|value| site.browser_ids.read(value))
+}
+
+/// The id that the browser sent, or one that it gets with this response.
+pub fn sent_or_new(request: &Request<'_>, site: &Site) -> BrowserId {
+    sent(request, site).unwrap_or_else(|| {
+        let exchange = Exchange::of(request);
+        exchange.outgoing().browser.get_or_insert_with(BrowserId::random).clone()
+    })
+}
+
+/// Who is asking, as far as HTTP tells.
+pub fn client(request: &Request<'_>, site: &Site) -> Client {
+    let user_agent = request.headers().get_one("User-Agent").unwrap_or_default();
+    let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect();
+    Client { address: address::of(request), user_agent, browser: sent(request, site) }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Client {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        Site::of(request).map(|site| client(request, site))
+    }
+}
+
+/// The browser's id, made now if it had none.
+pub struct Browser(pub BrowserId);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Browser {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        match Site::of(request) {
+            Outcome::Success(site) => Outcome::Success(Self(sent_or_new(request, site))),
+            Outcome::Error(error) => Outcome::Error(error),
+            Outcome::Forward(status) => Outcome::Forward(status),
+        }
+    }
+}

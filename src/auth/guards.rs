@@ -1,0 +1,164 @@
+//! Nouns of who asks. Every handler has one of them in its signature.
+
+use rocket::Request;
+use rocket::http::Status;
+use rocket::outcome::Outcome;
+use rocket::request::{self, FromRequest};
+use rocket::sentinel::Sentinel;
+use rocket::{Ignite, Rocket};
+
+use super::Site;
+use super::exchange::{Caller, Exchange};
+use crate::clock::Seconds;
+use crate::id::{SessionId, UserId};
+use crate::sessions::Session;
+
+/// How long after a proof of identity sensitive things may be done, in seconds (ASVS 7.5).
+pub const RECENT_SECONDS: Seconds = 5 * 60;
+
+/// A logged-in user, whose account exists and is active and whose session has not been ended, as of this request.
+/// Anybody else is sent to the log-in page and comes back afterwards.
+#[derive(Clone, Debug)]
+pub struct CurrentUser {
+    pub id: UserId,
+    /// As typed at registration.
+    pub email: String,
+    pub name: String,
+    pub admin: bool,
+    pub session: SessionId,
+    /// The token generation that the client stands at.
+    pub generation: i64,
+    /// When the user last proved who they are.
+    pub auth_time: Seconds,
+}
+
+impl CurrentUser {
+    pub fn new(session: &Session, generation: i64) -> Self {
+        Self {
+            id: session.owner.id.clone(),
+            email: session.owner.email.clone(),
+            name: session.owner.name.clone(),
+            admin: session.owner.admin,
+            session: session.id.clone(),
+            generation,
+            auth_time: session.auth_time,
+        }
+    }
+}
+
+/// Anybody: the user if one is logged in.
+#[derive(Clone, Debug)]
+pub struct MaybeUser(pub Option<CurrentUser>);
+
+/// Nobody is logged in.
+#[derive(Clone, Copy, Debug)]
+pub struct Anonymous;
+
+/// A logged-in user who proved who they are within [`RECENT_SECONDS`]; others are sent to `/confirm` first.
+#[derive(Clone, Debug)]
+pub struct RecentlyAuthenticated(pub CurrentUser);
+
+/// A logged-in administrator.
+#[derive(Clone, Debug)]
+pub struct Admin(pub CurrentUser);
+
+/// Set while a request is turned away because its user must prove again who they are.
+#[derive(Default)]
+pub struct ConfirmationNeeded(std::sync::atomic::AtomicBool);
+
+impl ConfirmationNeeded {
+    pub fn of(request: &Request<'_>) -> bool {
+        request.local_cache(Self::default).0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn note(request: &Request<'_>) {
+        request.local_cache(Self::default).0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+type Guarded<T> = request::Outcome<T, ()>;
+
+fn user(request: &Request<'_>) -> Guarded<CurrentUser> {
+    match Exchange::of(request).caller() {
+        Caller::User(user) => Outcome::Success(CurrentUser::clone(user)),
+        Caller::Unknown => Outcome::Error((Status::ServiceUnavailable, ())),
+        Caller::Anonymous | Caller::Dead(_) | Caller::Refused | Caller::Asked(_) => {
+            Outcome::Forward(Status::Unauthorized)
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for CurrentUser {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
+        user(request)
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for MaybeUser {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
+        match user(request) {
+            Outcome::Success(user) => Outcome::Success(Self(Some(user))),
+            Outcome::Error(error) => Outcome::Error(error),
+            Outcome::Forward(_) => Outcome::Success(Self(None)),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Anonymous {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
+        match user(request) {
+            Outcome::Success(_) => Outcome::Forward(Status::NotFound),
+            Outcome::Error(error) => Outcome::Error(error),
+            Outcome::Forward(_) => Outcome::Success(Self),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for RecentlyAuthenticated {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
+        let now = request.rocket().state::<Site>().map_or(Seconds::MAX, |site| site.clock.now());
+        user(request).and_then(|user| {
+            if now - user.auth_time <= RECENT_SECONDS {
+                return Outcome::Success(Self(user));
+            }
+            ConfirmationNeeded::note(request);
+            Outcome::Forward(Status::Unauthorized)
+        })
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Admin {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
+        user(request).and_then(|user| match user.admin {
+            true => Outcome::Success(Self(user)),
+            false => Outcome::Forward(Status::Forbidden),
+        })
+    }
+}
+
+macro_rules! refuse_to_launch_without_hallpass {
+    ($($guard:ty),+) => {
+        $(impl Sentinel for $guard {
+            fn abort(rocket: &Rocket<Ignite>) -> bool {
+                rocket.state::<Site>().is_none()
+            }
+        })+
+    };
+}
+
+refuse_to_launch_without_hallpass!(CurrentUser, MaybeUser, Anonymous, RecentlyAuthenticated, Admin);

@@ -1,0 +1,100 @@
+//! HTTP meets sessions and accounts: cookies, who asks, and forgery. Nothing else reads or writes a cookie.
+
+pub mod browser;
+mod carrier;
+pub mod cookies;
+pub mod exchange;
+pub mod forgery;
+pub mod guards;
+pub mod return_to;
+pub mod rotation;
+
+use rocket::Request;
+use rocket::fairing::AdHoc;
+use rocket::http::{ContentType, Status};
+use rocket::outcome::Outcome;
+use rocket::request;
+
+use crate::accounts::{Accounts, PasswordError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{self, Db};
+use crate::keyring::{Keyring, KeyringError};
+use crate::sessions::Sessions;
+use browser::BrowserIds;
+use cookies::Cookies;
+use forgery::FormTokens;
+use guards::MaybeUser;
+
+/// The image by which a graphical browser confirms within one round trip that it has the new tokens.
+pub const ACK: &str = "/session/ack";
+
+/// Everything that requests share.
+#[derive(Clone)]
+pub struct Site {
+    pub config: Config,
+    pub clock: Clock,
+    pub db: Db,
+    pub keyring: Keyring,
+    pub sessions: Sessions,
+    pub accounts: Accounts,
+    pub cookies: Cookies,
+    pub browser_ids: BrowserIds,
+    pub form_tokens: FormTokens,
+}
+
+/// The site cannot be opened; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Db(#[from] db::OpenError),
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+}
+
+impl Site {
+    fn new(config: Config, clock: Clock, db: Db, keyring: Keyring) -> Result<Self, PasswordError> {
+        Ok(Self {
+            sessions: Sessions::new(&db, &clock, &keyring, &config),
+            accounts: Accounts::new(&config, db.clone(), clock.clone())?,
+            cookies: Cookies::new(&config.public_url),
+            browser_ids: BrowserIds::new(keyring.secret()),
+            form_tokens: FormTokens::new(keyring.secret()),
+            config,
+            clock,
+            db,
+            keyring,
+        })
+    }
+
+    /// Opens the database, brings it to this version, and reads the keys.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self, OpenError> {
+        let db = Db::open(&config).await?;
+        db.migrate().await?;
+        let keyring = Keyring::open(&db, &clock, &config).await?;
+        Ok(Self::new(config, clock, db, keyring)?)
+    }
+
+    /// The site that a request is for.
+    pub fn of<'r>(request: &'r Request<'_>) -> request::Outcome<&'r Self, ()> {
+        match request.rocket().state::<Self>() {
+            Some(site) => Outcome::Success(site),
+            None => Outcome::Error((Status::InternalServerError, ())),
+        }
+    }
+}
+
+/// Attaches the fairing and mounts the routes of this module.
+pub fn stage() -> AdHoc {
+    AdHoc::on_ignite("hallpass: auth", |rocket| async {
+        rocket.attach(rotation::Rotation).mount("/", rocket::routes![rotation::ask, ack])
+    })
+}
+
+/// A transparent pixel. The request itself confirms, by the cookies that it carries.
+#[rocket::get("/session/ack")]
+fn ack(_visitor: MaybeUser) -> (ContentType, &'static [u8]) {
+    (ContentType::GIF, include_bytes!("../../static/pixel.gif"))
+}

@@ -1,0 +1,203 @@
+//! The fairing that finds out who asks, and silently replaces an expired access token by the refresh cookie,
+//! inside the very request that needed it.
+//!
+//! It decides when the request arrives and writes cookies when the response leaves, whoever answered: handler,
+//! catcher or redirect. It cannot answer itself; to ask the jar it turns the request into one for [`ASK`].
+
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::uri::Origin;
+use rocket::http::{Header, Method, Status};
+use rocket::{Data, Request, Response};
+
+use super::browser::client;
+use super::cookies::Name;
+use super::exchange::{Caller, Delivery, Exchange};
+use super::guards::CurrentUser;
+use super::{Site, carrier};
+use crate::clock::Seconds;
+use crate::sessions::{Access, Holder, Refresh, SessionError, Tokens};
+
+/// The internal route that answers 307.
+pub const ASK: &str = "/session/ask";
+
+/// An access token about to expire is replaced where that can be done, so that it does not expire on its way to
+/// another service: this long before, or a fifteenth of its life if that is shorter.
+const REFRESH_AHEAD: Seconds = 60;
+
+/// See the module's text.
+pub struct Rotation;
+
+#[rocket::async_trait]
+impl Fairing for Rotation {
+    fn info(&self) -> Info {
+        Info { name: "hallpass: token rotation", kind: Kind::Request | Kind::Response }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        let Some(site) = request.rocket().state::<Site>() else { return };
+        let caller = match who_asks(request, site).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                tracing::error!(%error, "cannot tell who asks");
+                Caller::Unknown
+            }
+        };
+        let asked = matches!(caller, Caller::Asked(_));
+        Exchange::of(request).settle(caller);
+        if asked {
+            request.set_method(Method::Get);
+            request.set_uri(Origin::const_new(ASK, None));
+        }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let Some(site) = request.rocket().state::<Site>() else { return };
+        let (session, browser, probe) = {
+            let mut outgoing = Exchange::of(request).outgoing();
+            (outgoing.session.take(), outgoing.browser.take(), outgoing.probe.take())
+        };
+        let cookies = &site.cookies;
+        let mut headers = Vec::new();
+        match session {
+            // Asked once more, for the session may have been ended while the handler worked. If the answer is no,
+            // or there is none, the token before still fetches these.
+            Some(Delivery::Tokens(tokens)) if is_live(site, &tokens).await => {
+                headers.extend(cookies.tokens(&tokens, site.clock.now()));
+            }
+            Some(Delivery::Access(tokens)) if is_live(site, &tokens).await => {
+                headers.push(cookies.access(&tokens, site.clock.now()));
+            }
+            Some(Delivery::Clear) => headers.extend([cookies.clear(Name::Access), cookies.clear(Name::Refresh)]),
+            Some(Delivery::Tokens(_) | Delivery::Access(_)) | None => {}
+        }
+        if let Some(id) = browser {
+            headers.push(cookies.browser(&site.browser_ids.write(&id)));
+        }
+        if let Some(probe) = probe {
+            headers.push(cookies.probe(&probe));
+        } else if !cookies.read(request, Name::Probe).is_empty() && carrier::keeps_cookies(request) {
+            headers.push(cookies.clear(Name::Probe));
+        }
+        if !headers.is_empty() {
+            response.set_header(Header::new("Cache-Control", "no-store"));
+        }
+        for header in headers {
+            response.adjoin_header(header);
+        }
+    }
+}
+
+async fn is_live(site: &Site, tokens: &Tokens) -> bool {
+    site.sessions.is_live(&tokens.session).await.unwrap_or(false)
+}
+
+async fn who_asks(request: &Request<'_>, site: &Site) -> Result<Caller, SessionError> {
+    if carrier::is_nobodys(request) {
+        return Ok(Caller::Anonymous);
+    }
+    // Judged by it alone: its cookies are not read, a bad one is not rescued by a cookie.
+    let mut authorization = request.headers().get("Authorization");
+    if let Some(value) = authorization.next() {
+        let token = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
+        return match (token, authorization.next()) {
+            (Some((_, token)), None) => by_header(site, token.trim()).await,
+            _ => Ok(Caller::Anonymous),
+        };
+    }
+    let access = site.cookies.read(request, Name::Access);
+    let refresh = site.cookies.read(request, Name::Refresh);
+    let mut caller = Caller::Anonymous;
+    for token in access {
+        match site.sessions.authenticate(token).await? {
+            Access::Good { session, generation, expires_at } => {
+                let user = Caller::User(Box::new(CurrentUser::new(&session, generation)));
+                let ahead = REFRESH_AHEAD.min(site.sessions.access_ttl_seconds() / 15);
+                if expires_at - site.clock.now() < ahead
+                    && carrier::keeps_cookies(request)
+                    && let Ok(renewed @ Caller::User(_)) = by_refresh_cookie(request, site, &refresh).await
+                {
+                    return Ok(renewed);
+                }
+                return Ok(user);
+            }
+            Access::Expired => {}
+            Access::Dead(reason) => caller = Caller::Dead(reason),
+        }
+    }
+    if refresh.is_empty() {
+        // An expired access token alone is as dead as any.
+        let sent_any = !site.cookies.read(request, Name::Access).is_empty();
+        return Ok(if sent_any && matches!(caller, Caller::Anonymous) { Caller::Dead(None) } else { caller });
+    }
+    by_refresh_cookie(request, site, &refresh).await
+}
+
+async fn by_header(site: &Site, token: &str) -> Result<Caller, SessionError> {
+    Ok(match site.sessions.authenticate(token).await? {
+        Access::Good { session, generation, .. } => Caller::User(Box::new(CurrentUser::new(&session, generation))),
+        Access::Expired | Access::Dead(_) => Caller::Anonymous,
+    })
+}
+
+async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str]) -> Result<Caller, SessionError> {
+    let Some(token) = site.sessions.newest(cookies) else { return Ok(Caller::Dead(None)) };
+    let probes = site.cookies.read(request, Name::Probe);
+    let holder = match carrier::keeps_cookies(request) {
+        true => Holder::Jar { probe: probes.first().copied() },
+        false => Holder::Deaf,
+    };
+    let exchange = Exchange::of(request);
+    Ok(match site.sessions.refresh(token, holder, &client(request, site)).await? {
+        Refresh::Renewed { session, tokens } => {
+            exchange.deliver(tokens);
+            Caller::User(Box::new(CurrentUser::new(&session, session.family.generation)))
+        }
+        Refresh::Served { session } => Caller::User(Box::new(CurrentUser::new(&session, session.family.generation))),
+        Refresh::Ask { probe } => {
+            exchange.outgoing().probe = Some(probe);
+            Caller::Asked(same_address(request))
+        }
+        Refresh::Dead(reason) => Caller::Dead(reason),
+        Refresh::Refused => Caller::Refused,
+    })
+}
+
+/// The request's own path and query. A path that begins with two slashes would name another host.
+fn same_address(request: &Request<'_>) -> String {
+    let address = request.uri().to_string();
+    if address.starts_with("//") { format!("/.{address}") } else { address }
+}
+
+/// Answers a request that was turned into a question.
+#[rocket::get("/session/ask")]
+pub fn ask(question: Question) -> Repeat {
+    Repeat(question.0)
+}
+
+/// Only the fairing asks; a visitor of the route itself finds nothing there.
+pub struct Question(String);
+
+#[rocket::async_trait]
+impl<'r> rocket::request::FromRequest<'r> for Question {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, ()> {
+        match Exchange::of(request).caller() {
+            Caller::Asked(address) => rocket::outcome::Outcome::Success(Self(address.clone())),
+            _ => rocket::outcome::Outcome::Forward(Status::NotFound),
+        }
+    }
+}
+
+/// 307: the browser repeats the request, method and body included (RFC 9110 section 15.4.8).
+pub struct Repeat(String);
+
+impl<'r> rocket::response::Responder<'r, 'static> for Repeat {
+    fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
+        Response::build()
+            .status(Status::TemporaryRedirect)
+            .header(Header::new("Location", self.0))
+            .header(Header::new("Cache-Control", "no-store"))
+            .ok()
+    }
+}

@@ -1,0 +1,124 @@
+//! The protected page: profile and password.
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{Route, State, get, post, routes};
+
+use super::form::Submission;
+use super::page::{Answer, Failure, Faults, Frame, Notice, Page, Refusal, SeeOther};
+use super::words;
+use crate::audit::{self, Client, Kind};
+use crate::auth::Site;
+use crate::auth::guards::CurrentUser;
+use crate::clock::Seconds;
+
+/// How long the owner is told on this page that a session of theirs was ended as a replay.
+const REPLAY_TOLD_FOR: Seconds = 14 * 24 * 60 * 60;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+pub struct AccountPage {
+    pub frame: Frame,
+    pub name: String,
+    pub email: String,
+    pub since: String,
+    pub password_changed: String,
+    pub session_count: usize,
+    pub profile_faults: Faults,
+    pub password_faults: Faults,
+    pub notice: Option<Notice>,
+    pub password_min_length: usize,
+}
+
+pub fn routes() -> Vec<Route> {
+    routes![show, save_profile, change_password]
+}
+
+/// The page as it is when nothing is wrong.
+async fn page(site: &Site, user: &CurrentUser, frame: Frame) -> Result<AccountPage, Failure> {
+    let account = site.accounts.find(&user.id).await?.ok_or(Failure(Status::NotFound))?;
+    Ok(AccountPage {
+        frame,
+        since: words::date(account.created_at),
+        password_changed: words::date(account.password_changed_at),
+        session_count: site.sessions.list(&user.id).await?.len(),
+        name: account.name,
+        email: account.email,
+        profile_faults: Faults::default(),
+        password_faults: Faults::default(),
+        notice: None,
+        password_min_length: site.config.password_min_length,
+    })
+}
+
+#[get("/account?<saved>")]
+async fn show(
+    user: CurrentUser,
+    site: &State<Site>,
+    frame: Frame,
+    saved: Option<&str>,
+) -> Result<Page<AccountPage>, Failure> {
+    let notice = match saved {
+        Some("name") => Some(Notice::success("Your name is saved.")),
+        Some("password") => Some(Notice::success("Your password is changed. Your other sessions have ended.")),
+        _ => replay_notice(site, &user).await?,
+    };
+    Ok(Page::ok(AccountPage { notice, ..page(site, &user, frame).await? }))
+}
+
+async fn replay_notice(site: &Site, user: &CurrentUser) -> Result<Option<Notice>, Failure> {
+    let since = site.clock.now() - REPLAY_TOLD_FOR;
+    let events = audit::recent(&site.db, &user.id, words::EVENTS_SHOWN).await?;
+    let replayed = events.iter().find(|event| event.kind == Kind::Replayed && event.at >= since);
+    Ok(replayed.map(|event| {
+        Notice::warning(format!(
+            "On {}, one of your sessions was ended because an old copy of its token was used. Look through your \
+             devices and sessions; if something is not yours, change your password.",
+            words::date_and_time(event.at)
+        ))
+    }))
+}
+
+#[post("/account/profile", data = "<submission>")]
+async fn save_profile(
+    user: CurrentUser,
+    site: &State<Site>,
+    frame: Frame,
+    submission: Submission,
+) -> Result<Answer<AccountPage>, Failure> {
+    let mut faults = Vec::new();
+    let name = submission.fields.read("name", &mut faults);
+    let refusal = match submission.genuine {
+        Err(notice) => Refusal::forged(notice),
+        Ok(()) if !faults.is_empty() => Refusal::faults(faults),
+        Ok(()) => match site.accounts.change_name(&user.id, &name).await {
+            Ok(()) => return Ok(Answer::Done(SeeOther::to("/account?saved=name"))),
+            Err(error) => Refusal::change(error)?,
+        },
+    };
+    let page = page(site, &user, frame).await?;
+    Ok(refusal.page(|profile_faults, notice| AccountPage { name, profile_faults, notice, ..page }))
+}
+
+#[post("/account/password", data = "<submission>")]
+async fn change_password(
+    user: CurrentUser,
+    site: &State<Site>,
+    client: Client,
+    frame: Frame,
+    submission: Submission,
+) -> Result<Answer<AccountPage>, Failure> {
+    let mut faults = Vec::new();
+    let mut read = |name| submission.fields.read(name, &mut faults);
+    let (current, new) = (read("current_password"), read("new_password"));
+    let refusal = match submission.genuine {
+        Err(notice) => Refusal::forged(notice),
+        Ok(()) if !faults.is_empty() => Refusal::faults(faults),
+        Ok(()) => match site.accounts.change_password(&user.id, &current, &new, &user.session, &client).await {
+            Ok(()) => return Ok(Answer::Done(SeeOther::to("/account?saved=password"))),
+            Err(error) => Refusal::change(error)?,
+        },
+    };
+    let page = page(site, &user, frame).await?;
+    Ok(refusal.page(|password_faults, notice| AccountPage { password_faults, notice, ..page }))
+}

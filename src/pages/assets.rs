@@ -1,0 +1,53 @@
+//! Static files, inside the binary, under names that change with their content.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use rocket::http::{ContentType, Header};
+use rocket::{Responder, Route, get, routes};
+
+use crate::auth::guards::MaybeUser;
+
+pub struct Asset {
+    name: &'static str,
+    kind: ContentType,
+    content: &'static [u8],
+}
+
+pub static STYLESHEET: Asset =
+    Asset { name: "hallpass.css", kind: ContentType::CSS, content: include_bytes!("../../static/hallpass.css") };
+pub static ICON: Asset =
+    Asset { name: "icon.svg", kind: ContentType::SVG, content: include_bytes!("../../static/icon.svg") };
+
+static ALL: LazyLock<Vec<(String, &'static Asset)>> =
+    LazyLock::new(|| [&STYLESHEET, &ICON].map(|asset| (asset.file(), asset)).to_vec());
+
+impl Asset {
+    /// Where pages find it.
+    pub fn address(&'static self) -> String {
+        let file = ALL.iter().find(|(_, asset)| asset.name == self.name).map_or(self.name, |(file, _)| file);
+        format!("/static/{file}")
+    }
+
+    fn file(&self) -> String {
+        let hash: String = digest(&SHA256, self.content).as_ref()[..8].iter().map(|b| format!("{b:02x}")).collect();
+        self.name.replacen('.', &format!(".{hash}."), 1)
+    }
+}
+
+#[derive(Responder)]
+struct File {
+    content: (ContentType, &'static [u8]),
+    cache: Header<'static>,
+}
+
+pub fn routes() -> Vec<Route> {
+    routes![show]
+}
+
+#[get("/static/<file>")]
+fn show(_visitor: MaybeUser, file: &str) -> Option<File> {
+    let (_, asset) = ALL.iter().find(|(name, _)| name == file)?;
+    let cache = Header::new("Cache-Control", "public, max-age=31536000, immutable");
+    Some(File { content: (asset.kind.clone(), asset.content), cache })
+}

@@ -1,0 +1,30 @@
+//! For load balancers: is the process alive, and can it work?
+
+use rocket::http::Status;
+use rocket::{Route, State, get, routes};
+
+use crate::auth::Site;
+use crate::auth::guards::MaybeUser;
+
+pub fn routes() -> Vec<Route> {
+    routes![alive, ready]
+}
+
+#[get("/healthz")]
+fn alive(_visitor: MaybeUser) -> &'static str {
+    "alive\n"
+}
+
+/// Database and keys can be used.
+#[get("/readyz")]
+async fn ready(_visitor: MaybeUser, site: &State<Site>) -> (Status, &'static str) {
+    let signs = site.keyring.keys().current(site.clock.now()).is_some();
+    match site.db.health().await {
+        Ok(()) if signs => (Status::Ok, "ready\n"),
+        Ok(()) => (Status::ServiceUnavailable, "no signing key\n"),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (Status::ServiceUnavailable, "the database does not answer\n")
+        }
+    }
+}

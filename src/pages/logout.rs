@@ -1,0 +1,59 @@
+use askama::Template;
+use rocket::http::{Header, Status};
+use rocket::{Responder, Route, State, get, post, routes};
+
+use super::form::Submission;
+use super::page::{Failure, Frame, Page, SeeOther};
+use crate::audit::Client;
+use crate::auth::Site;
+use crate::auth::exchange::Exchange;
+use crate::auth::guards::MaybeUser;
+use crate::sessions::Reason;
+
+#[derive(Template)]
+#[template(path = "logout.html")]
+pub struct LogoutPage {
+    pub frame: Frame,
+}
+
+/// What pages left in the browser's cache and storage goes too (ASVS 14.3.1).
+#[derive(Responder)]
+pub struct LoggedOut {
+    to: SeeOther,
+    clear: Header<'static>,
+}
+
+#[derive(Responder)]
+pub enum LogoutAnswer {
+    Done(LoggedOut),
+    Again(Page<LogoutPage>),
+}
+
+pub fn routes() -> Vec<Route> {
+    routes![show, submit]
+}
+
+#[get("/logout")]
+fn show(_visitor: MaybeUser, frame: Frame) -> Page<LogoutPage> {
+    Page::ok(LogoutPage { frame })
+}
+
+#[post("/logout", data = "<submission>")]
+async fn submit(
+    visitor: MaybeUser,
+    site: &State<Site>,
+    exchange: &Exchange,
+    client: Client,
+    frame: Frame,
+    submission: Submission,
+) -> Result<LogoutAnswer, Failure> {
+    if submission.genuine.is_err() {
+        return Ok(LogoutAnswer::Again(Page::with(Status::Forbidden, LogoutPage { frame })));
+    }
+    if let Some(user) = visitor.0 {
+        site.sessions.end(&user.id, &user.session, Reason::Logout, Some(&client)).await?;
+    }
+    exchange.clear();
+    let clear = Header::new("Clear-Site-Data", r#""cache", "storage""#);
+    Ok(LogoutAnswer::Done(LoggedOut { to: SeeOther::to("/"), clear }))
+}

@@ -1,0 +1,39 @@
+//! The HTML door: every page works by plain navigation, without scripts.
+
+mod account;
+mod assets;
+mod confirm;
+mod errors;
+mod form;
+mod health;
+mod home;
+mod login;
+mod logout;
+mod page;
+mod register;
+mod sessions;
+mod setup;
+mod well_known;
+pub mod words;
+
+use rocket::fairing::AdHoc;
+
+/// Mounts the routes and catchers of this module.
+pub fn stage() -> AdHoc {
+    AdHoc::on_ignite("hallpass: pages", |rocket| async {
+        let routes = [
+            home::routes(),
+            register::routes(),
+            setup::routes(),
+            login::routes(),
+            logout::routes(),
+            confirm::routes(),
+            account::routes(),
+            sessions::routes(),
+            assets::routes(),
+            health::routes(),
+            well_known::routes(),
+        ];
+        rocket.mount("/", routes.concat()).register("/", errors::catchers())
+    })
+}

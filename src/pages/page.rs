@@ -1,0 +1,310 @@
+//! What all pages share: the frame around them, faults and notices in them, and the answers that carry them.
+
+use askama::Template;
+use rocket::Request;
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::{self, FromRequest};
+use rocket::response::{Responder, Response};
+
+use super::assets;
+use crate::accounts::{ChangeError, Fault, LoginError, RegisterError};
+use crate::auth::Site;
+use crate::auth::browser::sent_or_new;
+use crate::auth::exchange::Exchange;
+use crate::clock::Seconds;
+use crate::config::Registration;
+use crate::db::DbError;
+use crate::sessions::SessionError;
+
+/// What to try again after, in seconds, when a fault is expected to pass by itself.
+pub const RETRY_AFTER_SECONDS: Seconds = 5;
+
+/// The data of `layout.html`.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    pub site_name: String,
+    pub user: Option<FrameUser>,
+    /// Stands in every form.
+    pub csrf_token: String,
+    pub stylesheet: String,
+    pub icon: String,
+    /// This response delivers new tokens: the page fetches the image by which the browser confirms them.
+    pub confirms: bool,
+    pub registration_open: bool,
+}
+
+/// Who is logged in.
+#[derive(Clone, Debug)]
+pub struct FrameUser {
+    pub name: String,
+    pub email: String,
+    pub is_admin: bool,
+}
+
+impl Frame {
+    /// A page without forms of its own needs no browser cookie, unless the log-out button stands in its head.
+    pub fn without_forms(request: &Request<'_>, site: &Site) -> Self {
+        let exchange = Exchange::of(request);
+        let frame = Self::new(site, exchange);
+        if frame.user.is_some() { frame.with_token(request, site) } else { frame }
+    }
+
+    fn new(site: &Site, exchange: &Exchange) -> Self {
+        let user = exchange.user();
+        Self {
+            site_name: site.config.site_name.clone(),
+            user: user.map(|user| FrameUser {
+                name: user.name.clone(),
+                email: user.email.clone(),
+                is_admin: user.admin,
+            }),
+            csrf_token: String::new(),
+            stylesheet: assets::STYLESHEET.address(),
+            icon: assets::ICON.address(),
+            confirms: exchange.delivers(),
+            registration_open: site.config.registration == Registration::Open,
+        }
+    }
+
+    fn with_token(self, request: &Request<'_>, site: &Site) -> Self {
+        Self { csrf_token: site.form_tokens.issue(&sent_or_new(request, site)), ..self }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Frame {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        Site::of(request).map(|site| Self::new(site, Exchange::of(request)).with_token(request, site))
+    }
+}
+
+/// The frame of a page without forms.
+pub struct FormlessFrame(pub Frame);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for FormlessFrame {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        Site::of(request).map(|site| Self(Frame::without_forms(request, site)))
+    }
+}
+
+/// What is wrong with a form, for the summary above it and the text beside each field.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
+        self.0.iter()
+    }
+
+    pub fn of(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|fault| fault.field == field).map(|fault| fault.message.as_str())
+    }
+}
+
+impl From<Vec<Fault>> for Faults {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self(faults)
+    }
+}
+
+/// A sentence at the top of a page.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// `success`, `warning` or `info`.
+    pub kind: &'static str,
+    pub text: String,
+}
+
+impl Notice {
+    pub fn success(text: impl Into<String>) -> Self {
+        Self { kind: "success", text: text.into() }
+    }
+
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self { kind: "warning", text: text.into() }
+    }
+
+    pub fn info(text: impl Into<String>) -> Self {
+        Self { kind: "info", text: text.into() }
+    }
+}
+
+/// A rendered page.
+pub struct Page<T> {
+    template: T,
+    status: Status,
+    retry_after: Option<Seconds>,
+}
+
+impl<T: Template> Page<T> {
+    pub fn ok(template: T) -> Self {
+        Self::with(Status::Ok, template)
+    }
+
+    pub fn with(status: Status, template: T) -> Self {
+        Self { template, status, retry_after: None }
+    }
+
+    pub fn retry_after(self, seconds: Option<Seconds>) -> Self {
+        Self { retry_after: seconds, ..self }
+    }
+}
+
+impl<'r, T: Template> Responder<'r, 'static> for Page<T> {
+    fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
+        let html = self.template.render().map_err(|error| {
+            tracing::error!(%error, "a page could not be rendered");
+            Status::InternalServerError
+        })?;
+        let mut response = Response::build();
+        response.status(self.status).header(ContentType::HTML).sized_body(html.len(), std::io::Cursor::new(html));
+        if let Some(seconds) = self.retry_after {
+            response.header(Header::new("Retry-After", seconds.to_string()));
+        }
+        response.ok()
+    }
+}
+
+/// 303: go there, by GET (RFC 9110 section 15.4.4). The address must be one of ours.
+pub struct SeeOther(pub String);
+
+impl SeeOther {
+    pub fn to(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// A page of ours, with a path in its query that the visitor goes on to afterwards.
+    pub fn to_then(path: &str, next: Option<&str>) -> Self {
+        let query = |next| url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        Self(next.map_or_else(|| path.to_owned(), |next| format!("{path}?{}", query(next))))
+    }
+}
+
+impl<'r> Responder<'r, 'static> for SeeOther {
+    fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
+        Response::build().status(Status::SeeOther).header(Header::new("Location", self.0)).ok()
+    }
+}
+
+/// What a form's handler answers: on success the way on, else the form again.
+#[derive(rocket::Responder)]
+pub enum Answer<T: Template> {
+    Done(SeeOther),
+    Again(Page<T>),
+}
+
+/// No page of the handler's own: the catcher of this status answers.
+#[derive(Debug)]
+pub struct Failure(pub Status);
+
+impl<'r> Responder<'r, 'static> for Failure {
+    fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
+        Err(self.0)
+    }
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        tracing::error!(%error, "a request could not be served");
+        Self(Status::ServiceUnavailable)
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        tracing::error!(%error, "a request could not be served");
+        Self(Status::ServiceUnavailable)
+    }
+}
+
+/// Why a form comes back.
+pub struct Refusal {
+    pub status: Status,
+    pub faults: Faults,
+    pub notice: Option<Notice>,
+    pub retry_after: Option<Seconds>,
+}
+
+impl Refusal {
+    pub fn faults(faults: Vec<Fault>) -> Self {
+        Self { status: Status::UnprocessableEntity, faults: faults.into(), notice: None, retry_after: None }
+    }
+
+    /// The submission is not believed to come from a page of this site.
+    pub fn forged(notice: Notice) -> Self {
+        Self { status: Status::Forbidden, faults: Faults::default(), notice: Some(notice), retry_after: None }
+    }
+
+    /// `field` is where a password that proves nothing is shown to be wrong.
+    pub fn login(error: LoginError, field: &'static str) -> Result<Self, Failure> {
+        Ok(match error {
+            LoginError::Invalid(faults) => Self::faults(faults),
+            LoginError::Wrong | LoginError::Locked => {
+                Self::faults(vec![Fault { field, code: "refused", message: error.to_string() }])
+            }
+            LoginError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
+            LoginError::Busy => Self::busy(),
+            LoginError::Failed => return Err(Failure(Status::InternalServerError)),
+            LoginError::Db(error) => return Err(error.into()),
+        })
+    }
+
+    pub fn register(error: RegisterError) -> Result<Self, Failure> {
+        Ok(match error {
+            RegisterError::Invalid(faults) => Self::faults(faults),
+            RegisterError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
+            RegisterError::Closed | RegisterError::SetupOver => return Err(Failure(Status::NotFound)),
+            RegisterError::Busy => Self::busy(),
+            RegisterError::Failed => return Err(Failure(Status::InternalServerError)),
+            RegisterError::Db(error) => return Err(error.into()),
+        })
+    }
+
+    pub fn change(error: ChangeError) -> Result<Self, Failure> {
+        Ok(match error {
+            ChangeError::Invalid(faults) => Self::faults(faults),
+            ChangeError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
+            ChangeError::Unknown => return Err(Failure(Status::Unauthorized)),
+            ChangeError::Busy => Self::busy(),
+            ChangeError::Failed => return Err(Failure(Status::InternalServerError)),
+            ChangeError::Db(error) => return Err(error.into()),
+        })
+    }
+
+    fn too_many(seconds: Seconds) -> Self {
+        let minutes = (seconds + 59) / 60;
+        let wait = if minutes == 1 { "a minute".to_owned() } else { format!("{minutes} minutes") };
+        let notice = Notice::warning(format!("Too many attempts. Wait {wait}, then try again."));
+        Self {
+            status: Status::TooManyRequests,
+            faults: Faults::default(),
+            notice: Some(notice),
+            retry_after: Some(seconds),
+        }
+    }
+
+    fn busy() -> Self {
+        let notice = Notice::warning("The site is very busy right now. Wait a few seconds, then try again.");
+        Self {
+            status: Status::ServiceUnavailable,
+            faults: Faults::default(),
+            notice: Some(notice),
+            retry_after: Some(RETRY_AFTER_SECONDS),
+        }
+    }
+
+    /// The form again, with what it is refused for.
+    pub fn page<T: Template>(self, template: impl FnOnce(Faults, Option<Notice>) -> T) -> Answer<T> {
+        let template = template(self.faults, self.notice);
+        Answer::Again(Page::with(self.status, template).retry_after(self.retry_after))
+    }
+}

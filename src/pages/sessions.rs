@@ -1,0 +1,142 @@
+//! Devices: where the user is logged in, and what has happened.
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{Route, State, get, post, routes};
+
+use super::form::Submission;
+use super::page::{Answer, Failure, Frame, Notice, Page, Refusal, SeeOther};
+use super::words;
+use crate::audit::{self, Client, Event};
+use crate::auth::Site;
+use crate::auth::exchange::Exchange;
+use crate::auth::guards::{CurrentUser, RecentlyAuthenticated};
+use crate::clock::Seconds;
+use crate::id::SessionId;
+use crate::sessions::{Reason, Session};
+
+#[derive(Template)]
+#[template(path = "sessions.html")]
+pub struct SessionsPage {
+    pub frame: Frame,
+    pub sessions: Vec<SessionView>,
+    pub events: Vec<EventView>,
+    pub notice: Option<Notice>,
+}
+
+pub struct SessionView {
+    pub id: String,
+    pub current: bool,
+    pub device: String,
+    pub address: String,
+    pub last_seen: String,
+    pub started: String,
+    pub ends: String,
+    pub remembered: bool,
+}
+
+pub struct EventView {
+    pub what: &'static str,
+    pub at: String,
+    pub device: String,
+    pub address: String,
+    pub alarming: bool,
+}
+
+impl SessionView {
+    fn new(session: &Session, current: &SessionId, now: Seconds) -> Self {
+        Self {
+            id: session.id.to_string(),
+            current: session.id == *current,
+            device: words::device(&session.user_agent),
+            address: session.address.clone(),
+            last_seen: words::ago(now - session.last_seen_at()),
+            started: words::date_and_time(session.created_at),
+            ends: words::date_and_time(session.idle_expires_at),
+            remembered: session.remembered,
+        }
+    }
+}
+
+impl EventView {
+    fn new(event: &Event) -> Self {
+        let (what, alarming) = words::event(event.kind);
+        let at = words::date_and_time(event.at);
+        let (device, address) = match event.address.as_str() {
+            "" => ("The operator of this site".to_owned(), "the command line".to_owned()),
+            address => (words::device(&event.user_agent), address.to_owned()),
+        };
+        Self { what, at, device, address, alarming }
+    }
+}
+
+pub fn routes() -> Vec<Route> {
+    routes![show, end, end_others]
+}
+
+async fn page(site: &Site, user: &CurrentUser, frame: Frame) -> Result<SessionsPage, Failure> {
+    let now = site.clock.now();
+    let sessions = site.sessions.list(&user.id).await?;
+    let mut sessions: Vec<_> = sessions.iter().map(|session| SessionView::new(session, &user.session, now)).collect();
+    sessions.sort_by_key(|session| !session.current);
+    let events = audit::recent(&site.db, &user.id, words::EVENTS_SHOWN).await?;
+    Ok(SessionsPage { frame, sessions, events: events.iter().map(EventView::new).collect(), notice: None })
+}
+
+#[get("/account/sessions?<ended>")]
+async fn show(
+    user: CurrentUser,
+    site: &State<Site>,
+    frame: Frame,
+    ended: Option<&str>,
+) -> Result<Page<SessionsPage>, Failure> {
+    let notice = match ended {
+        Some("one") => Some(Notice::success("The session has ended.")),
+        Some("others") => Some(Notice::success("All other sessions have ended.")),
+        _ => None,
+    };
+    Ok(Page::ok(SessionsPage { notice, ..page(site, &user, frame).await? }))
+}
+
+#[post("/account/sessions/<id>/end", data = "<submission>")]
+async fn end(
+    user: RecentlyAuthenticated,
+    id: &str,
+    site: &State<Site>,
+    exchange: &Exchange,
+    client: Client,
+    frame: Frame,
+    submission: Submission,
+) -> Result<Answer<SessionsPage>, Failure> {
+    let user = user.0;
+    if let Err(notice) = submission.genuine {
+        let page = page(site, &user, frame).await?;
+        return Ok(Refusal::forged(notice).page(|_, notice| SessionsPage { notice, ..page }));
+    }
+    let id = SessionId::from_text(id);
+    if !site.sessions.end(&user.id, &id, Reason::Ended, Some(&client)).await? {
+        return Err(Failure(Status::NotFound));
+    }
+    if id == user.session {
+        exchange.clear();
+        return Ok(Answer::Done(SeeOther::to("/login")));
+    }
+    Ok(Answer::Done(SeeOther::to("/account/sessions?ended=one")))
+}
+
+#[post("/account/sessions/end-others", data = "<submission>")]
+async fn end_others(
+    user: RecentlyAuthenticated,
+    site: &State<Site>,
+    client: Client,
+    frame: Frame,
+    submission: Submission,
+) -> Result<Answer<SessionsPage>, Failure> {
+    let user = user.0;
+    if let Err(notice) = submission.genuine {
+        let page = page(site, &user, frame).await?;
+        return Ok(Refusal::forged(notice).page(|_, notice| SessionsPage { notice, ..page }));
+    }
+    site.sessions.end_others(&user.id, Some(&user.session), Some(&client)).await?;
+    Ok(Answer::Done(SeeOther::to("/account/sessions?ended=others")))
+}

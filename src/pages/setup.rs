@@ -1,0 +1,84 @@
+//! The first account, an administrator's, by the one-time link that the server prints while there is none.
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{Route, State, get, post, routes};
+
+use super::form::Submission;
+use super::login::AFTER_LOGIN;
+use super::page::{Answer, Failure, Faults, Frame, Notice, Page, Refusal, SeeOther};
+use crate::audit::Client;
+use crate::auth::Site;
+use crate::auth::browser::Browser;
+use crate::auth::exchange::Exchange;
+use crate::auth::guards::Anonymous;
+
+#[derive(Template)]
+#[template(path = "setup.html")]
+pub struct SetupPage {
+    pub frame: Frame,
+    pub token: String,
+    pub name: String,
+    pub email: String,
+    pub faults: Faults,
+    pub notice: Option<Notice>,
+    pub password_min_length: usize,
+}
+
+pub fn routes() -> Vec<Route> {
+    routes![show, submit]
+}
+
+async fn good(site: &Site, token: &str) -> Result<(), Failure> {
+    if site.accounts.setup_token_is_good(token).await? { Ok(()) } else { Err(Failure(Status::NotFound)) }
+}
+
+#[get("/setup?<token>")]
+async fn show(_visitor: Anonymous, site: &State<Site>, frame: Frame, token: &str) -> Result<Page<SetupPage>, Failure> {
+    good(site, token).await?;
+    let password_min_length = site.config.password_min_length;
+    let (token, faults, notice) = (token.to_owned(), Faults::default(), None);
+    let (name, email) = Default::default();
+    Ok(Page::ok(SetupPage { frame, token, name, email, faults, notice, password_min_length }))
+}
+
+#[post("/setup", data = "<submission>")]
+async fn submit(
+    _visitor: Anonymous,
+    site: &State<Site>,
+    exchange: &Exchange,
+    browser: Browser,
+    client: Client,
+    frame: Frame,
+    submission: Submission,
+) -> Result<Answer<SetupPage>, Failure> {
+    let mut faults = Vec::new();
+    let mut read = |name| submission.fields.read(name, &mut faults);
+    let (name, email, password) = (read("name"), read("email"), read("password"));
+    let token = submission.fields.first("token").unwrap_or_default();
+    good(site, token).await?;
+    let password_min_length = site.config.password_min_length;
+    let page = |faults, notice| SetupPage {
+        frame,
+        token: token.to_owned(),
+        name: name.clone(),
+        email: email.clone(),
+        faults,
+        notice,
+        password_min_length,
+    };
+    if let Err(notice) = submission.genuine {
+        return Ok(Refusal::forged(notice).page(page));
+    }
+    if !faults.is_empty() {
+        return Ok(Refusal::faults(faults).page(page));
+    }
+    let user = match site.accounts.register_first(&name, &email, &password, token, &client).await {
+        Ok(user) => user,
+        Err(error) => return Ok(Refusal::register(error)?.page(page)),
+    };
+    let tokens = site.sessions.start(&user.id, false, &browser.0, &client).await?;
+    site.accounts.remember_browser(&user.id, &browser.0).await?;
+    exchange.deliver(tokens);
+    Ok(Answer::Done(SeeOther::to(AFTER_LOGIN)))
+}

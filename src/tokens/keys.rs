@@ -1,0 +1,182 @@
+//! Key pairs of access tokens: made, sealed, opened, chosen.
+
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+
+use super::secret::MasterSecret;
+use crate::clock::Seconds;
+use crate::config::SigningAlgorithm;
+use crate::id::random_text;
+
+const SEALING: &str = "seal signing keys";
+const NONCE_BYTES: usize = 12;
+
+/// A key pair, ready for use.
+#[derive(Clone)]
+pub struct SigningKey {
+    pub kid: String,
+    pub algorithm: SigningAlgorithm,
+    pub created_at: Seconds,
+    /// Published before, used from then on until the next key's `signs_from`.
+    pub signs_from: Seconds,
+    pub(super) encoding: EncodingKey,
+    pub(super) decoding: DecodingKey,
+}
+
+/// A key pair as it is stored.
+#[derive(Clone, Debug)]
+pub struct SealedKey {
+    pub kid: String,
+    pub algorithm: SigningAlgorithm,
+    /// Raw 32 bytes (Ed25519), uncompressed point (P-256) or PKCS#1 (RSA), as base64url.
+    pub public_key: String,
+    /// Nonce, then ciphertext of the PKCS#8 document, as base64url.
+    pub sealed_private_key: String,
+    pub created_at: Seconds,
+    pub signs_from: Seconds,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("a key pair could not be made")]
+    Generate,
+    #[error(
+        "the signing key {0} in the database cannot be opened with this master secret. \
+         Use the secret that the database was made with (`secret` or `secret_file`). Nothing was changed"
+    )]
+    Open(String),
+}
+
+impl SigningAlgorithm {
+    pub fn jwt(self) -> Algorithm {
+        match self {
+            Self::EdDsa => Algorithm::EdDSA,
+            Self::Es256 => Algorithm::ES256,
+            Self::Rs256 => Algorithm::RS256,
+        }
+    }
+}
+
+impl SealedKey {
+    /// Makes a new key pair and seals it.
+    pub fn generate(
+        algorithm: SigningAlgorithm,
+        secret: &MasterSecret,
+        now: Seconds,
+        signs_from: Seconds,
+    ) -> Result<Self, KeyError> {
+        let (public_key, private_key) = key_pair(algorithm).map_err(|_| KeyError::Generate)?;
+        let kid = random_text::<9>();
+        let sealed_private_key = seal(secret, &kid, &private_key)?;
+        let public_key = URL_SAFE_NO_PAD.encode(public_key);
+        Ok(Self { kid, algorithm, public_key, sealed_private_key, created_at: now, signs_from })
+    }
+
+    /// Opens a stored key pair; also returns it sealed anew if another secret than the first was needed.
+    pub fn open(&self, secret: &MasterSecret) -> Result<(SigningKey, Option<Self>), KeyError> {
+        let failed = || KeyError::Open(self.kid.clone());
+        let public_key = URL_SAFE_NO_PAD.decode(&self.public_key).map_err(|_| failed())?;
+        let sealed = URL_SAFE_NO_PAD.decode(&self.sealed_private_key).map_err(|_| failed())?;
+        let opened = secret.derive(SEALING).iter().enumerate().find_map(|(place, key)| {
+            let private_key = open_with(key, &self.kid, &sealed)?;
+            Some((place, private_key))
+        });
+        let (place, private_key) = opened.ok_or_else(failed)?;
+        let resealed = match place {
+            0 => None,
+            _ => Some(Self { sealed_private_key: seal(secret, &self.kid, &private_key)?, ..self.clone() }),
+        };
+        let (encoding, decoding) = match self.algorithm {
+            SigningAlgorithm::EdDsa => (EncodingKey::from_ed_der(&private_key), DecodingKey::from_ed_der(&public_key)),
+            SigningAlgorithm::Es256 => (EncodingKey::from_ec_der(&private_key), DecodingKey::from_ec_der(&public_key)),
+            SigningAlgorithm::Rs256 => {
+                (EncodingKey::from_rsa_der(&private_key), DecodingKey::from_rsa_der(&public_key))
+            }
+        };
+        let (created_at, signs_from) = (self.created_at, self.signs_from);
+        let opened =
+            SigningKey { kid: self.kid.clone(), algorithm: self.algorithm, created_at, signs_from, encoding, decoding };
+        Ok((opened, resealed))
+    }
+}
+
+/// Public and private half, in the forms that [`SealedKey`] describes.
+fn key_pair(algorithm: SigningAlgorithm) -> Result<(Vec<u8>, Vec<u8>), aws_lc_rs::error::Unspecified> {
+    Ok(match algorithm {
+        SigningAlgorithm::EdDsa => {
+            let pair = Ed25519KeyPair::generate()?;
+            (pair.public_key().as_ref().to_vec(), pair.to_pkcs8v1()?.as_ref().to_vec())
+        }
+        SigningAlgorithm::Es256 => {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+            (pair.public_key().as_ref().to_vec(), pair.to_pkcs8v1()?.as_ref().to_vec())
+        }
+        SigningAlgorithm::Rs256 => {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048)?;
+            let private_key: aws_lc_rs::encoding::Pkcs8V1Der = pair.as_der()?;
+            (pair.public_key().as_ref().to_vec(), private_key.as_ref().to_vec())
+        }
+    })
+}
+
+fn seal(secret: &MasterSecret, kid: &str, private_key: &[u8]) -> Result<String, KeyError> {
+    let keys = secret.derive(SEALING);
+    let key = keys.first().ok_or(KeyError::Generate)?;
+    let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| KeyError::Generate)?;
+    let mut sealed = private_key.to_vec();
+    let nonce = key.seal_in_place_append_tag(Aad::from(kid), &mut sealed).map_err(|_| KeyError::Generate)?;
+    Ok(URL_SAFE_NO_PAD.encode([&nonce.as_ref()[..], &sealed].concat()))
+}
+
+fn open_with(key: &[u8; 32], kid: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, ciphertext) = sealed.split_at_checked(NONCE_BYTES)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut opened = ciphertext.to_vec();
+    let length =
+        RandomizedNonceKey::new(&AES_256_GCM, key).ok()?.open_in_place(nonce, Aad::from(kid), &mut opened).ok()?.len();
+    opened.truncate(length);
+    Some(opened)
+}
+
+impl SigningKey {
+    /// The public half as a JWK (RFC 7517 section 4).
+    pub fn jwk(&self) -> Option<Jwk> {
+        let mut jwk = Jwk::from_encoding_key(&self.encoding, self.algorithm.jwt()).ok()?;
+        jwk.common.key_id = Some(self.kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        Some(jwk)
+    }
+}
+
+/// The keys in force: one signs, all verify.
+#[derive(Clone, Default)]
+pub struct KeySet(Arc<Vec<SigningKey>>);
+
+impl KeySet {
+    pub fn new(mut keys: Vec<SigningKey>) -> Self {
+        keys.sort_by(|a, b| (a.signs_from, &a.kid).cmp(&(b.signs_from, &b.kid)));
+        Self(Arc::new(keys))
+    }
+
+    /// Oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &SigningKey> {
+        self.0.iter()
+    }
+
+    /// The newest key whose time has come.
+    pub fn current(&self, now: Seconds) -> Option<&SigningKey> {
+        self.0.iter().rev().find(|key| key.signs_from <= now)
+    }
+
+    pub fn by_kid(&self, kid: &str) -> Option<&SigningKey> {
+        self.0.iter().find(|key| key.kid == kid)
+    }
+}
