@@ -168,8 +168,7 @@ async fn greet(site: &Site, port: u16) -> Result<(), crate::db::DbError> {
 }
 
 fn log_to_stderr(format: LogFormat) {
-    // What Rocket logs repeats our own line for each request, with the query, where secrets may stand.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,hallpass=info,rocket=off"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,hallpass=info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),

@@ -9,7 +9,7 @@ use figment::providers::{Env, Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use ipnet::IpNet;
-use rocket::config::{Ident, Shutdown};
+use rocket::config::{Ident, LogLevel, Shutdown};
 use url::{Host, Url};
 
 use crate::clock::Seconds;
@@ -118,6 +118,8 @@ pub fn figment() -> Figment {
         // A header that any visitor can send: proxies are a setting of ours.
         ip_header: None,
         ident: Ident::none(),
+        // Its lines repeat ours, with the query, where secrets may stand.
+        log_level: LogLevel::Off,
         // Requests in flight are finished; log-ins take the longest.
         shutdown: Shutdown { grace: 10, ..Shutdown::default() },
         ..rocket::Config::default()

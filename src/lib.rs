@@ -65,16 +65,19 @@ pub fn rocket_at(figment: Figment, clock: Clock) -> Rocket<Build> {
 async fn open(rocket: Rocket<Build>, clock: Clock) -> rocket::fairing::Result {
     let config = match Config::read(rocket.figment()) {
         Ok(config) => config,
-        Err(error) => {
-            tracing::error!("{error}");
-            return Err(rocket);
-        }
+        Err(error) => return Err(not_opened(rocket, &error)),
     };
     match Site::open(config.clone(), clock).await {
         Ok(site) => Ok(rocket.manage(config).manage(site)),
-        Err(error) => {
-            tracing::error!("{error}");
-            Err(rocket)
-        }
+        Err(error) => Err(not_opened(rocket, &error)),
     }
+}
+
+/// A program that embeds the crate may have nobody who listens to the log: the reason must be seen all the same.
+fn not_opened(rocket: Rocket<Build>, error: &dyn std::error::Error) -> Rocket<Build> {
+    match tracing::dispatcher::has_been_set() {
+        true => tracing::error!("{error}"),
+        false => eprintln!("hallpass: {error}"),
+    }
+    rocket
 }

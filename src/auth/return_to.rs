@@ -62,7 +62,7 @@ mod tests {
             "", "account", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example",
             "javascript:alert(1)", "/%2f%2fevil.example", "/%2F/evil.example", "/%252f%252fevil.example",
             "/%5cevil.example", "/%255cevil.example", "/a//b", "/./a", "/..//evil.example", "/%2e%2e/a", "/a/..",
-            "/a\tb", "/a\r\nSet-Cookie: x=y", "/a%0d%0ab", "/a%00", "/a%250ab", " /a", "/a b", "/caf\u{e9}",
+            "/a\tb", "/a\r\nX: y", "/a%0d%0ab", "/a%00", "/a%250ab", " /a", "/a b", "/caf\u{e9}",
             "/\u{2215}evil.example", "/%ff", "?a", "#a",
         ];
         for path in hostile {

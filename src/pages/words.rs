@@ -35,16 +35,17 @@ pub fn ago(seconds: Seconds) -> String {
         _ => format!("{count} {unit}s ago"),
     };
     match seconds {
-        ..MINUTE => "just now".to_owned(),
-        ..HOUR => of(seconds / MINUTE, "minute"),
-        ..DAY => of(seconds / HOUR, "hour"),
-        _ => of(seconds / DAY, "day"),
+        DAY.. => of(seconds / DAY, "day"),
+        HOUR.. => of(seconds / HOUR, "hour"),
+        MINUTE.. => of(seconds / MINUTE, "minute"),
+        _ => "just now".to_owned(),
     }
 }
 
 /// "Firefox on Windows": what a `User-Agent` header claims.
 pub fn device(user_agent: &str) -> String {
-    let unknown = |word: &str| word.is_empty() || word == "UNKNOWN";
+    // Programs name themselves better than "HTTP Library" does.
+    let unknown = |word: &str| matches!(word, "" | "UNKNOWN" | "HTTP Library" | "Various");
     let known = Parser::new().parse(user_agent);
     let os = known.as_ref().map(|known| known.os).filter(|os| !unknown(os)).map(system);
     let browser = known.as_ref().map(|known| known.name).filter(|name| !unknown(name)).map(str::to_owned);

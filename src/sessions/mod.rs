@@ -91,7 +91,7 @@ pub struct Tokens {
 #[derive(Clone, Debug)]
 pub enum Access {
     /// `expires_at` is the token's own end.
-    Good { session: Session, generation: i64, expires_at: Seconds },
+    Good { session: Box<Session>, generation: i64, expires_at: Seconds },
     /// Genuine, but its time is over, or a recovery skipped it: the refresh token decides.
     Expired,
     /// Not a token of a live session, and never again one.
@@ -226,7 +226,7 @@ impl Sessions {
             return Ok(Access::Expired);
         }
         self.note_seen(&session, claims.generation).await;
-        Ok(Access::Good { session, generation: claims.generation, expires_at: claims.exp })
+        Ok(Access::Good { session: Box::new(session), generation: claims.generation, expires_at: claims.exp })
     }
 
     /// Of several refresh tokens, the genuine one that was issued last.

@@ -1,0 +1,98 @@
+use figment::Figment;
+use hallpass::auth::Site;
+use hallpass::clock::Clock;
+use rocket::local::asynchronous::Client;
+use tempfile::TempDir;
+
+use super::Browser;
+
+/// The time when a test begins: 22 November 2026, 12:00:00 UTC.
+const START: i64 = 1_795_348_800;
+
+/// A site of its own: database, secret and clock.
+pub struct TestApp {
+    client: Client,
+    clock: Clock,
+    folder: TempDir,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With settings other than the defaults.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::build(settings, |rocket| rocket).await
+    }
+
+    /// With routes of the test's own, as an embedding site would have.
+    pub async fn build(
+        settings: &[(&str, &str)],
+        extend: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::open(settings, folder, Clock::manual(START), extend).await
+    }
+
+    /// Stops the site and starts it again on what it stored, as after a crash of the process.
+    pub async fn restart(self, settings: &[(&str, &str)]) -> Self {
+        let Self { client, clock, folder } = self;
+        drop(client);
+        Self::open(settings, folder, clock, |rocket| rocket).await
+    }
+
+    async fn open(
+        settings: &[(&str, &str)],
+        folder: TempDir,
+        clock: Clock,
+        extend: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
+    ) -> Self {
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let mut figment =
+            Figment::from(rocket::Config { log_level: rocket::config::LogLevel::Off, ..Default::default() })
+                .merge(("hallpass.database_url", format!("sqlite:{}", path("hallpass.db"))))
+                .merge(("hallpass.secret_file", path("hallpass.secret")))
+                // A setting like any other: what is tested here is not how long Argon2 takes.
+                .merge(("hallpass.argon2_memory_kib", 8))
+                .merge(("hallpass.argon2_iterations", 1));
+        for (name, value) in settings {
+            figment = figment.merge((format!("hallpass.{name}"), *value));
+        }
+        let rocket = extend(hallpass::rocket_at(figment, clock.clone()));
+        let client = Client::untracked(rocket).await.expect("the site starts");
+        Self { client, clock, folder }
+    }
+
+    /// A browser without cookies.
+    pub fn browser(&self) -> Browser<'_> {
+        Browser::new(self)
+    }
+
+    /// A browser in which [`super::NAME`] has just registered.
+    pub async fn registered(&self) -> Browser<'_> {
+        let mut browser = self.browser();
+        browser.register(super::NAME, super::EMAIL, super::PASSWORD).await;
+        browser
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub fn site(&self) -> &Site {
+        self.client.rocket().state().expect("a started site")
+    }
+
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    pub fn advance(&self, seconds: i64) {
+        self.clock.advance(seconds);
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+}

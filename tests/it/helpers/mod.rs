@@ -1,0 +1,16 @@
+//! Helpers act through HTTP or public functions, never through SQL.
+
+mod app;
+mod browser;
+mod page;
+mod server;
+
+pub use app::TestApp;
+pub use browser::{Browser, encode};
+pub use page::Page;
+pub use server::Server;
+
+/// The account that most tests use.
+pub const NAME: &str = "Ann Example";
+pub const EMAIL: &str = "ann@example.org";
+pub const PASSWORD: &str = "correct horse battery staple";

@@ -1,0 +1,139 @@
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The real program in a folder of its own, as an operator starts it.
+pub struct Server {
+    folder: TempDir,
+    port: u16,
+    settings: Vec<(String, String)>,
+    child: Option<Child>,
+    /// What it printed when it was ready.
+    pub greeting: String,
+}
+
+impl Server {
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::prepare(settings);
+        server.launch();
+        server
+    }
+
+    /// A folder and a port; nothing is started yet.
+    pub fn prepare(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { folder, port, settings, child: None, greeting: String::new() }
+    }
+
+    /// Starts the program and waits until it says that it is ready.
+    pub fn launch(&mut self) {
+        let mut child =
+            self.command(&[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        self.child = Some(child);
+        self.greeting.clear();
+        for line in lines.by_ref().map_while(Result::ok) {
+            let ready = line.contains("is ready at");
+            let more = line.contains("No account exists yet");
+            self.greeting += &format!("{line}\n");
+            if line.contains("/setup?token=") || (ready && self.answers() && !more && self.has_accounts()) {
+                break;
+            }
+        }
+        assert!(self.greeting.contains("is ready at"), "did not start: {}", self.greeting);
+        std::thread::spawn(move || lines.for_each(drop));
+    }
+
+    fn has_accounts(&self) -> bool {
+        !self.run(&["user", "list"]).stdout.is_empty()
+    }
+
+    fn answers(&self) -> bool {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command.env("ROCKET_PORT", self.port.to_string()).env("ROCKET_ADDRESS", "127.0.0.1");
+        for (name, value) in &self.settings {
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// A command beside the running server.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with_input(arguments, "")
+    }
+
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("its input");
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Adds the usual account by the command line.
+    pub fn add_user(&self) {
+        let added = self.run_with_input(&["user", "add", super::EMAIL, "--name", super::NAME], super::PASSWORD);
+        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a started server").id()
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// SIGTERM, then waits for it to end. Returns whether it ended well.
+    pub fn stop(&mut self) -> bool {
+        let Some(mut child) = self.child.take() else { return true };
+        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        child.wait().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

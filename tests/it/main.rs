@@ -1,0 +1,6 @@
+//! One test binary. A file a feature; names are sentences.
+
+mod helpers;
+mod layout;
+mod login;
+mod rotation;
