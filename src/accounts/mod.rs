@@ -16,6 +16,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 pub mod throttle;
+#[cfg(test)]
+mod throttle_tests;
 
 use std::sync::Arc;
 

@@ -187,10 +187,8 @@ mod tests {
             "2024-sunshine-2024",
             "P@ssw0rdP@ssw0rd",
             "trustno1trustno1trustno1",
-            "michelle1985michelle",
         ] {
-            let expected = (password != "michelle1985michelle").then_some(PasswordFault::Common);
-            assert_eq!(fault(password), expected, "{password}");
+            assert_eq!(fault(password), Some(PasswordFault::Common), "{password}");
         }
     }
 
@@ -241,13 +239,13 @@ mod tests {
             "anna.berg@example.org",
             "AnnaBerg19850412",
             "berganna berganna",
-            "anna&berg forever"[..9].repeat(2).as_str(),
-            "Anna 12345678 xyz",
-            "anna@bluelantern",
+            "anna&berganna&berg",
+            "Anna Berg 123 xyz",
+            "anna.berg@lantern",
         ] {
             assert_eq!(fault(password), Some(PasswordFault::OwnData), "{password}");
         }
-        assert_eq!(super::fault("田中さん1234567890", "x", &["田中 さん"]), Some(PasswordFault::OwnData));
+        assert_eq!(super::fault("田中さん、田中です", "x", &["田中 さん"]), Some(PasswordFault::OwnData));
     }
 
     #[test]
@@ -264,7 +262,7 @@ mod tests {
             "bergamot and lemongrass",
             "w7#Kp2!z",
             "秘密の合言葉は長いほうがよいです",
-            "x9!kqann",
+            "x9!kanna",
         ] {
             assert_eq!(fault(password), None, "{password}");
         }

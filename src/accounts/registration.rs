@@ -28,7 +28,7 @@ pub enum RegisterError {
     /// The setting `registration` doesn't let visitors make accounts.
     #[error("This site does not take registrations. Ask its operator for an account.")]
     Closed,
-    /// The set-up link was used, is older than a day, was replaced by a newer one, or there is an account already.
+    /// The set-up link was used, is older than a day, was replaced by a newer one, or there is an administrator already.
     #[error("This set-up link is no longer good. Start the server again to get a new one.")]
     SetupOver,
     /// Too many passwords wait to be hashed: 503 with Retry-After.
@@ -92,8 +92,8 @@ impl Accounts {
         Ok(user)
     }
 
-    /// Makes the first account, an administrator's, for who holds the set-up link. It works once, and only while
-    /// there is no account.
+    /// Makes the first administrator's account, for who holds the set-up link. It works once, and only while there is
+    /// no administrator: a visitor who registers before the operator gets round to it takes nothing away.
     pub async fn register_first(
         &self,
         name: &str,
@@ -110,11 +110,11 @@ impl Accounts {
         let hash = self.hasher.hash(form.password).await?;
         let mut tx = self.db.begin().await?;
         let consumed = store::consume_token(&mut tx, SETUP, &throttle::hashed(token), self.clock.now()).await?;
-        if !consumed || !store::is_empty_in(&mut tx).await? {
+        if !consumed || store::has_admin_in(&mut tx).await? {
             return Err(RegisterError::SetupOver);
         }
         let made = self.insert(&mut tx, &form.email, form.name, &hash, true, Some(client)).await?;
-        let user = made.ok_or(RegisterError::SetupOver)?;
+        let user = made.ok_or_else(|| RegisterError::Invalid(vec![taken()]))?;
         tx.commit().await.map_err(DbError::from)?;
         Ok(user)
     }
@@ -131,7 +131,7 @@ impl Accounts {
     /// Whether a set-up link would work now; consumes nothing.
     pub async fn setup_token_is_good(&self, token: &str) -> Result<bool, DbError> {
         Ok(store::token_is_good(&self.db, SETUP, &throttle::hashed(token), self.clock.now()).await?
-            && self.is_empty().await?)
+            && !store::has_admin(&self.db).await?)
     }
 
     pub(super) fn checked(&self, name: &str, email: &str, password: &str) -> Result<Form, Vec<Fault>> {

@@ -91,8 +91,18 @@ pub async fn is_empty(db: &Db) -> Result<bool, DbError> {
     Ok(sqlx::query("select id from users limit 1").fetch_optional(db.read()).await?.is_none())
 }
 
-pub async fn is_empty_in(connection: &mut AnyConnection) -> Result<bool, DbError> {
-    Ok(sqlx::query("select id from users limit 1").fetch_optional(connection).await?.is_none())
+pub async fn has_admin(db: &Db) -> Result<bool, DbError> {
+    Ok(sqlx::query("select id from users where admin_at is not null limit 1")
+        .fetch_optional(db.read())
+        .await?
+        .is_some())
+}
+
+pub async fn has_admin_in(connection: &mut AnyConnection) -> Result<bool, DbError> {
+    Ok(sqlx::query("select id from users where admin_at is not null limit 1")
+        .fetch_optional(connection)
+        .await?
+        .is_some())
 }
 
 /// False if the address is taken.

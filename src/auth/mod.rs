@@ -15,14 +15,17 @@ use rocket::http::{ContentType, Status};
 use rocket::outcome::Outcome;
 use rocket::request;
 
-use crate::accounts::{Accounts, PasswordError};
+use crate::accounts::{Accounts, PasswordError, User};
+use crate::audit::Client;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, Db};
+use crate::id::BrowserId;
 use crate::keyring::{Keyring, KeyringError};
-use crate::sessions::Sessions;
+use crate::sessions::{SessionError, Sessions};
 use browser::BrowserIds;
 use cookies::Cookies;
+use exchange::Exchange;
 use forgery::FormTokens;
 use guards::MaybeUser;
 
@@ -75,6 +78,21 @@ impl Site {
         db.migrate().await?;
         let keyring = Keyring::open(&db, &clock, &config).await?;
         Ok(Self::new(config, clock, db, keyring)?)
+    }
+
+    /// Logs a user in who has just proved who they are: a session, its cookies, and a browser that is known now.
+    pub async fn log_in(
+        &self,
+        user: &User,
+        remember: bool,
+        browser: &BrowserId,
+        client: &Client,
+        exchange: &Exchange,
+    ) -> Result<(), SessionError> {
+        let tokens = self.sessions.start(&user.id, user.password_changed_at, remember, browser, client).await?;
+        self.accounts.remember_browser(&user.id, browser).await?;
+        exchange.deliver(tokens);
+        Ok(())
     }
 
     /// The site that a request is for.

@@ -75,9 +75,7 @@ async fn submit(
         Ok(user) => user,
         Err(error) => return Ok(Refusal::login(error, "form")?.page(page)),
     };
-    let tokens = site.sessions.start(&user.id, remember, &browser.0, &client).await?;
-    site.accounts.remember_browser(&user.id, &browser.0).await?;
-    exchange.deliver(tokens);
+    site.log_in(&user, remember, &browser.0, &client, exchange).await?;
     Ok(Answer::Done(SeeOther::to(next.as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))))
 }
 

@@ -221,6 +221,9 @@ impl From<DbError> for Failure {
 
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
+        if let SessionError::ProofOutdated = error {
+            return Self(Status::Unauthorized);
+        }
         tracing::error!(%error, "a request could not be served");
         Self(Status::ServiceUnavailable)
     }

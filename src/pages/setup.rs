@@ -77,8 +77,6 @@ async fn submit(
         Ok(user) => user,
         Err(error) => return Ok(Refusal::register(error)?.page(page)),
     };
-    let tokens = site.sessions.start(&user.id, false, &browser.0, &client).await?;
-    site.accounts.remember_browser(&user.id, &browser.0).await?;
-    exchange.deliver(tokens);
+    site.log_in(&user, false, &browser.0, &client, exchange).await?;
     Ok(Answer::Done(SeeOther::to(AFTER_LOGIN)))
 }

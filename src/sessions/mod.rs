@@ -133,6 +133,8 @@ pub enum SessionError {
     Keys(#[from] KeyringError),
     #[error("no key to sign with")]
     Unsigned(#[from] InvalidToken),
+    #[error("the account was locked or given another password while its owner logged in")]
+    ProofOutdated,
     #[error("too many requests are changing this session at once")]
     Contended,
 }
@@ -179,9 +181,12 @@ impl Sessions {
     }
 
     /// Starts a session for a user who has just proved who they are, with new tokens (ASVS 7.2.4).
+    /// `password_changed_at` is of the password that proved it: if there has been another since, or a lock, the
+    /// proof is worth nothing and the error is [`SessionError::ProofOutdated`].
     pub async fn start(
         &self,
         user: &UserId,
+        password_changed_at: Seconds,
         remembered: bool,
         browser: &BrowserId,
         client: &Client,
@@ -193,6 +198,7 @@ impl Sessions {
         let new = store::New {
             id: &id,
             user,
+            password_changed_at,
             salt: &random_text::<32>(),
             family: Family::new(now),
             remembered_at: remembered.then_some(now),
@@ -203,7 +209,9 @@ impl Sessions {
             client,
         };
         let mut transaction = self.db.begin().await?;
-        store::insert(&mut transaction, &new).await?;
+        if !store::insert(&mut transaction, &new).await? {
+            return Err(SessionError::ProofOutdated);
+        }
         audit::record(&mut transaction, now, Kind::LoggedIn, user, Some(&id), Some(client)).await?;
         transaction.commit().await?;
         let session = store::find(&self.db, &id).await?.ok_or(SessionError::Contended)?;

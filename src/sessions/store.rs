@@ -24,6 +24,7 @@ macro_rules! select {
 pub struct New<'a> {
     pub id: &'a SessionId,
     pub user: &'a UserId,
+    pub password_changed_at: Seconds,
     pub salt: &'a str,
     pub family: Family,
     pub remembered_at: Option<Seconds>,
@@ -34,12 +35,14 @@ pub struct New<'a> {
     pub client: &'a Client,
 }
 
-pub async fn insert(connection: &mut AnyConnection, new: &New<'_>) -> Result<(), DbError> {
-    sqlx::query(
+/// False if the account has been locked, or given another password, since its owner proved who they are.
+pub async fn insert(connection: &mut AnyConnection, new: &New<'_>) -> Result<bool, DbError> {
+    let inserted = sqlx::query(
         "insert into sessions (id, user_id, salt, generation, parent, rotated_at, recoveries, recoveries_since,
                                remembered_at, auth_time, created_at, idle_expires_at, expires_at,
                                browser_id, user_agent, address)
-         values ($1, $2, $3, $4, $5, $6, $7, $6, $8, $6, $6, $9, $10, $11, $12, $13)",
+         select $1, u.id, $3, $4, $5, $6, $7, $6, $8, $6, $6, $9, $10, $11, $12, $13
+         from users as u where u.id = $2 and u.locked_at is null and u.password_changed_at = $14",
     )
     .bind(new.id.as_str())
     .bind(new.user.as_str())
@@ -54,9 +57,10 @@ pub async fn insert(connection: &mut AnyConnection, new: &New<'_>) -> Result<(),
     .bind(new.browser.as_str())
     .bind(new.client.user_agent.as_str())
     .bind(new.client.address.to_string())
+    .bind(new.password_changed_at)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() == 1)
 }
 
 pub async fn find(db: &Db, id: &SessionId) -> Result<Option<Session>, DbError> {
