@@ -22,24 +22,41 @@ const ENV_PREFIX: &str = "HALLPASS_";
 /// The effective settings. A field has the name of its setting.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where browsers find the site.
     pub public_url: PublicUrl,
+    /// `sqlite:PATH` or `postgres://…`; may hold a password.
     pub database_url: String,
     /// The master secrets: the first signs, all verify. Empty: read `secret_file` instead.
     pub secret: Vec<Secret>,
+    /// One master secret a line, in the order of `secret`.
     pub secret_file: PathBuf,
+    /// Shown in the head of each page; 1 to 60 characters.
     pub site_name: String,
+    /// Who may make an account on the web; the command line always can.
     pub registration: Registration,
+    /// Lifetime of an access token.
     pub access_token_ttl_seconds: Seconds,
+    /// Inactivity timeout of a session that is kept logged in.
     pub refresh_token_ttl_seconds: Seconds,
+    /// Absolute lifetime of a session, however active.
     pub session_max_seconds: Seconds,
+    /// How long a replaced refresh token is a harmless straggler, and after which its successor is settled.
     pub refresh_grace_seconds: Seconds,
+    /// Of new access-token keys; keys that exist go on verifying.
     pub signing_algorithm: SigningAlgorithm,
+    /// For the JSON API, which does not exist yet: without effect.
     pub cors_origins: Vec<String>,
+    /// Whose `X-Forwarded-For` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Memory of one password hash, in KiB (RFC 9106: m).
     pub argon2_memory_kib: u32,
+    /// Passes over that memory (RFC 9106: t).
     pub argon2_iterations: u32,
+    /// Lanes (RFC 9106: p).
     pub argon2_parallelism: u32,
+    /// Of new passwords, in code points.
     pub password_min_length: usize,
+    /// Read by the command line alone: a program that embeds the crate sets up its own log.
     pub log_format: LogFormat,
     shown: Vec<Shown>,
 }
@@ -47,8 +64,11 @@ pub struct Config {
 /// One line of `hallpass config`.
 #[derive(Clone, Debug)]
 pub struct Shown {
+    /// As in `Rocket.toml`.
     pub name: &'static str,
+    /// The effective value as text; secrets masked.
     pub value: String,
+    /// A file, an environment variable, or `default`.
     pub source: String,
 }
 
@@ -57,10 +77,12 @@ pub struct Shown {
 pub struct Secret(String);
 
 impl Secret {
+    /// Of any length; the settings ask for 32 characters or more.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
+    /// The value itself: for deriving keys, nothing else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -85,6 +107,7 @@ impl PublicUrl {
         &self.origin
     }
 
+    /// Whether cookies are `Secure` and named `__Host-…`.
     pub fn is_https(&self) -> bool {
         self.https
     }
@@ -97,14 +120,34 @@ impl PublicUrl {
 
 named! {
     /// Who may make an account.
-    pub enum Registration { Open = "open", Invited = "invited", Closed = "closed" }
+    pub enum Registration {
+        /// Anybody.
+        Open = "open",
+        /// Whoever is invited. There are no invitations yet: for now, nobody.
+        Invited = "invited",
+        /// Nobody.
+        Closed = "closed",
+    }
 }
 named! {
     /// The algorithm of new access-token keys, by its name in RFC 7518 and RFC 8037.
-    pub enum SigningAlgorithm { EdDsa = "EdDSA", Es256 = "ES256", Rs256 = "RS256" }
+    pub enum SigningAlgorithm {
+        /// Ed25519: the smallest tokens and the fastest.
+        EdDsa = "EdDSA",
+        /// ECDSA on P-256, for consumers that lack Ed25519.
+        Es256 = "ES256",
+        /// RSA with 2048 bits, for consumers that have nothing else; its tokens are the largest.
+        Rs256 = "RS256",
+    }
 }
 named! {
-    pub enum LogFormat { Text = "text", Json = "json" }
+    /// How log lines are written.
+    pub enum LogFormat {
+        /// For people.
+        Text = "text",
+        /// For programs: one object a line.
+        Json = "json",
+    }
 }
 
 /// All that is wrong with the settings, one line each.
@@ -230,6 +273,7 @@ impl Config {
         &self.shown
     }
 
+    /// Whether the database is a file beside the program.
     pub fn is_sqlite(&self) -> bool {
         self.database_url.starts_with("sqlite:")
     }

@@ -1,5 +1,12 @@
 //! Log-in, sessions and accounts for the web: one binary to run, one crate to embed.
 //!
+//! [`rocket()`] gives a Rocket with the pages, the cookies and the background work of hallpass. Add routes of your own
+//! and put who may call them into their signatures: [`CurrentUser`], [`MaybeUser`], [`Anonymous`],
+//! [`RecentlyAuthenticated`], [`Admin`]. What else handlers may need is in [`auth::Site`], Rocket's state. The README
+//! has the settings, a complete example, and how to operate a site.
+//!
+//! Modules that stand in the source but not here may change with any version.
+//!
 //! A module uses only modules that stand to its right:
 //! `cli → lib → {pages, upkeep} → auth → accounts → sessions → keyring → tokens → audit → http → db → config → …`
 //!
@@ -18,18 +25,24 @@
 //! ```
 
 pub mod accounts;
+#[doc(hidden)]
 pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[doc(hidden)]
 pub mod db;
+#[doc(hidden)]
 pub mod http;
 pub mod id;
+#[doc(hidden)]
 pub mod keyring;
 mod named;
+#[doc(hidden)]
 pub mod pages;
 pub mod sessions;
+#[doc(hidden)]
 pub mod tokens;
 mod upkeep;
 
@@ -52,7 +65,7 @@ pub fn rocket(figment: Figment) -> Rocket<Build> {
     rocket_at(figment, Clock::system())
 }
 
-/// The same, with a clock of the caller's: tests advance it.
+/// The same as [`rocket()`], with a clock of the caller's: tests advance it.
 pub fn rocket_at(figment: Figment, clock: Clock) -> Rocket<Build> {
     rocket::custom(figment)
         .attach(AdHoc::try_on_ignite("hallpass: open", |rocket| open(rocket, clock)))

@@ -8,8 +8,10 @@ macro_rules! named {
         pub enum $name { $($(#[$of])* $variant),+ }
 
         impl $name {
+            /// All names, in the order of definition.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
+            /// The name outside the program.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }

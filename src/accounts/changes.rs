@@ -17,16 +17,22 @@ pub enum ChangeError {
     /// What was typed must be changed; a wrong current password is a fault of its field, too.
     #[error("some fields need attention")]
     Invalid(Vec<Fault>),
+    /// The allowance is used up: 429 with Retry-After.
     #[error("Too many attempts. Please wait before you try again.")]
-    TooMany { retry_after_seconds: Seconds },
+    TooMany {
+        /// How long until it may be tried again.
+        retry_after_seconds: Seconds,
+    },
     /// The account is gone, or locked: whoever asks should not be logged in.
     #[error("this account cannot be changed")]
     Unknown,
     /// Too many passwords wait to be checked: 503 with Retry-After.
     #[error("The server is busy. Please try again in a moment.")]
     Busy,
+    /// Argon2 failed; the log says why: 500.
     #[error("the password could not be processed")]
     Failed,
+    /// The database did not answer: 503.
     #[error(transparent)]
     Db(#[from] DbError),
 }

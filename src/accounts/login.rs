@@ -23,13 +23,19 @@ pub enum LoginError {
     /// The password was right: who knows it may know this too.
     #[error("This account is locked. Ask the site's operator.")]
     Locked,
+    /// The allowance is used up: 429 with Retry-After.
     #[error("Too many attempts. Please wait before you try again.")]
-    TooMany { retry_after_seconds: Seconds },
+    TooMany {
+        /// How long until it may be tried again.
+        retry_after_seconds: Seconds,
+    },
     /// Too many passwords wait to be checked: 503 with Retry-After.
     #[error("The server is busy. Please try again in a moment.")]
     Busy,
+    /// Argon2 failed; the log says why: 500.
     #[error("the password could not be checked")]
     Failed,
+    /// The database did not answer: 503.
     #[error(transparent)]
     Db(#[from] DbError),
 }

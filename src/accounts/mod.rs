@@ -3,11 +3,13 @@
 //! [`Accounts`] is one service; its functions stand in the files that are named after the occasion.
 
 mod changes;
+#[doc(hidden)]
 pub mod email;
 mod fault;
 mod hasher;
 mod login;
 mod operator;
+#[doc(hidden)]
 pub mod password;
 mod pool;
 mod predictable;
@@ -15,6 +17,7 @@ mod registration;
 mod store;
 #[cfg(test)]
 mod tests;
+#[doc(hidden)]
 pub mod throttle;
 #[cfg(test)]
 mod throttle_tests;
@@ -42,14 +45,19 @@ const BROWSER_FORGOTTEN_AFTER: Seconds = 400 * 24 * 60 * 60;
 /// An account as the rest of the program sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
+    /// Stays when everything else about the account changes.
     pub id: UserId,
     /// As it was typed; two that differ in case or form are one address, see [`Email`].
     pub email: String,
+    /// To show; not unique.
     pub name: String,
+    /// Whether [`crate::Admin`] lets the owner pass.
     pub admin: bool,
     /// Locked by an operator: can't log in, and no session of theirs is live.
     pub locked: bool,
+    /// When the account was made.
     pub created_at: Seconds,
+    /// When the present password was set; at registration first.
     pub password_changed_at: Seconds,
 }
 

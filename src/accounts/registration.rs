@@ -23,8 +23,12 @@ pub enum RegisterError {
     /// What was typed must be changed; all faults at once.
     #[error("some fields need attention")]
     Invalid(Vec<Fault>),
+    /// The allowance is used up: 429 with Retry-After.
     #[error("Too many accounts have been made from your network lately. Please try again later.")]
-    TooMany { retry_after_seconds: Seconds },
+    TooMany {
+        /// How long until it may be tried again.
+        retry_after_seconds: Seconds,
+    },
     /// The setting `registration` doesn't let visitors make accounts.
     #[error("This site does not take registrations. Ask its operator for an account.")]
     Closed,
@@ -34,8 +38,10 @@ pub enum RegisterError {
     /// Too many passwords wait to be hashed: 503 with Retry-After.
     #[error("The server is busy. Please try again in a moment.")]
     Busy,
+    /// Argon2 failed; the log says why: 500.
     #[error("the password could not be hashed")]
     Failed,
+    /// The database did not answer: 503.
     #[error(transparent)]
     Db(#[from] DbError),
 }

@@ -20,10 +20,12 @@ use crate::tokens::secret::MasterSecret;
 pub struct BrowserIds(Mac);
 
 impl BrowserIds {
+    /// Under a key of their own from the master secret.
     pub fn new(secret: &MasterSecret) -> Self {
         Self(Mac::new(secret, "browser"))
     }
 
+    /// The cookie's value.
     pub fn write(&self, id: &BrowserId) -> String {
         format!("{id}.{}", self.0.sign(id.as_str()))
     }

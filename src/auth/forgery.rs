@@ -13,10 +13,12 @@ use crate::tokens::secret::MasterSecret;
 pub struct FormTokens(Mac);
 
 impl FormTokens {
+    /// Under a key of their own from the master secret.
     pub fn new(secret: &MasterSecret) -> Self {
         Self(Mac::new(secret, "form"))
     }
 
+    /// For a hidden field of a form; the same for all forms of a browser.
     pub fn issue(&self, browser: &BrowserId) -> String {
         self.0.sign(browser.as_str())
     }

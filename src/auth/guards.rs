@@ -17,14 +17,19 @@ use crate::sessions::Session;
 pub const RECENT_SECONDS: Seconds = 5 * 60;
 
 /// A logged-in user, whose account exists and is active and whose session has not been ended, as of this request.
-/// Anybody else is sent to the log-in page and comes back afterwards.
+/// Anybody else is sent to the log-in page and comes back afterwards (forwards with 401). While the database is away
+/// the request fails with 503.
 #[derive(Clone, Debug)]
 pub struct CurrentUser {
+    /// Stays when everything else about the account changes: refer to the user by it.
     pub id: UserId,
     /// As typed at registration.
     pub email: String,
+    /// To show; not unique.
     pub name: String,
+    /// Whether [`Admin`] would let the user pass.
     pub admin: bool,
+    /// The session that the request belongs to.
     pub session: SessionId,
     /// The token generation that the client stands at.
     pub generation: i64,
@@ -33,6 +38,7 @@ pub struct CurrentUser {
 }
 
 impl CurrentUser {
+    #[doc(hidden)]
     pub fn new(session: &Session, generation: i64) -> Self {
         Self {
             id: session.owner.id.clone(),
@@ -50,19 +56,21 @@ impl CurrentUser {
 #[derive(Clone, Debug)]
 pub struct MaybeUser(pub Option<CurrentUser>);
 
-/// Nobody is logged in.
+/// Nobody is logged in. Forwards with 404 if somebody is: another route of a lower rank may take them.
 #[derive(Clone, Copy, Debug)]
 pub struct Anonymous;
 
-/// A logged-in user who proved who they are within [`RECENT_SECONDS`]; others are sent to `/confirm` first.
+/// A logged-in user who proved who they are within [`RECENT_SECONDS`]; others are sent to `/confirm` first
+/// (forwards with 401). Refreshing tokens is no proof.
 #[derive(Clone, Debug)]
 pub struct RecentlyAuthenticated(pub CurrentUser);
 
-/// A logged-in administrator.
+/// A logged-in administrator. Other users get 403; who is not logged in is sent to the log-in page.
 #[derive(Clone, Debug)]
 pub struct Admin(pub CurrentUser);
 
 /// Set while a request is turned away because its user must prove again who they are.
+#[doc(hidden)]
 #[derive(Default)]
 pub struct ConfirmationNeeded(std::sync::atomic::AtomicBool);
 

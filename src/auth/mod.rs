@@ -2,11 +2,14 @@
 
 pub mod browser;
 mod carrier;
+#[doc(hidden)]
 pub mod cookies;
+#[doc(hidden)]
 pub mod exchange;
 pub mod forgery;
 pub mod guards;
 pub mod return_to;
+#[doc(hidden)]
 pub mod rotation;
 
 use rocket::Request;
@@ -32,27 +35,39 @@ use guards::MaybeUser;
 /// The image by which a graphical browser confirms within one round trip that it has the new tokens.
 pub const ACK: &str = "/session/ack";
 
-/// Everything that requests share.
+/// Everything that requests share. Rocket's state: a handler of a site that embeds hallpass asks for `&State<Site>`.
 #[derive(Clone)]
 pub struct Site {
+    /// The settings in force.
     pub config: Config,
+    /// What every time of the site is read from.
     pub clock: Clock,
+    #[doc(hidden)]
     pub db: Db,
+    #[doc(hidden)]
     pub keyring: Keyring,
+    /// To list and end sessions.
     pub sessions: Sessions,
+    /// To find and manage accounts.
     pub accounts: Accounts,
+    #[doc(hidden)]
     pub cookies: Cookies,
+    #[doc(hidden)]
     pub browser_ids: BrowserIds,
+    /// Issues what forms carry against forgery.
     pub form_tokens: FormTokens,
 }
 
 /// The site cannot be opened; each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The database cannot be opened or migrated.
     #[error(transparent)]
     Db(#[from] db::OpenError),
+    /// The master secret or a signing key cannot be read.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// Argon2 cannot work with the configured parameters.
     #[error(transparent)]
     Password(#[from] PasswordError),
 }
@@ -73,6 +88,9 @@ impl Site {
     }
 
     /// Opens the database, brings it to this version, and reads the keys.
+    ///
+    /// # Errors
+    /// The first thing that stands in the way, in words for the operator; nothing that is stored has been changed.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, OpenError> {
         let db = Db::open(&config).await?;
         db.migrate().await?;
@@ -81,6 +99,9 @@ impl Site {
     }
 
     /// Logs a user in who has just proved who they are: a session, its cookies, and a browser that is known now.
+    ///
+    /// # Errors
+    /// The database did not answer, or [`SessionError::ProofOutdated`]; no cookie is set then.
     pub async fn log_in(
         &self,
         user: &User,

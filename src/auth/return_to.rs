@@ -26,6 +26,7 @@ impl ReturnTo {
         (plain && Origin::parse(text).is_ok()).then(|| Self(text.to_owned()))
     }
 
+    /// As it was given.
     pub fn as_str(&self) -> &str {
         &self.0
     }

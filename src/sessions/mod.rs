@@ -1,6 +1,8 @@
 //! That you are logged in: sessions are started, refreshed, listed and ended here.
 
+#[doc(hidden)]
 pub mod probe;
+#[doc(hidden)]
 pub mod rotation;
 mod store;
 
@@ -35,11 +37,15 @@ const KEPT_AFTER_END: Seconds = 30 * 24 * 60 * 60;
 named! {
     /// Why a session was revoked; the name is the column `revoked_reason`.
     pub enum Reason {
+        /// Its owner logged out of it.
         Logout = "logout",
         /// Ended by its owner from another session, or by an operator.
         Ended = "ended",
+        /// The password was changed elsewhere, or set by an operator.
         Password = "password",
+        /// The holder of a stale refresh token had nothing newer when asked.
         Replay = "replay",
+        /// The account was locked.
         Locked = "locked",
     }
 }
@@ -47,18 +53,27 @@ named! {
 /// A session with a snapshot of its owner, as one query read them.
 #[derive(Clone, Debug)]
 pub struct Session {
+    /// The `sid` claim of its tokens.
     pub id: SessionId,
+    /// Whose it is.
     pub owner: Owner,
+    #[doc(hidden)]
     pub family: Family,
     /// "Keep me logged in" was chosen: cookies outlive the browser.
     pub remembered: bool,
     /// When the owner last proved who they are.
     pub auth_time: Seconds,
+    /// When it began, by a log-in.
     pub created_at: Seconds,
+    /// When it ends if it is not used until then; each rotation moves it.
     pub idle_expires_at: Seconds,
+    /// When it ends in any case.
     pub expires_at: Seconds,
+    /// None if it was not ended, though its time may be over.
     pub revoked: Option<Reason>,
+    /// The `User-Agent` header of its newest rotation; it may claim anything.
     pub user_agent: String,
+    /// Where its newest rotation came from.
     pub address: String,
     rotated_at: Seconds,
     salt: String,
@@ -67,31 +82,47 @@ pub struct Session {
 /// The account behind a session.
 #[derive(Clone, Debug)]
 pub struct Owner {
+    /// The `sub` claim.
     pub id: UserId,
+    /// As typed at registration.
     pub email: String,
+    /// To show.
     pub name: String,
+    /// An administrator.
     pub admin: bool,
+    /// Locked by an operator.
     pub locked: bool,
 }
 
 /// What is delivered to the client.
 #[derive(Clone, Debug)]
 pub struct Tokens {
+    /// Whose tokens they are.
     pub session: SessionId,
+    /// A JWT (RFC 9068).
     pub access: String,
+    /// A JWT that only this site can verify.
     pub refresh: String,
     /// Lifetime of the access token, in seconds.
     pub access_expires_in: Seconds,
     /// When the refresh token ends for lack of use.
     pub refresh_expires_at: Seconds,
+    /// Cookies outlive the browser.
     pub remembered: bool,
 }
 
 /// What an access token gives.
 #[derive(Clone, Debug)]
 pub enum Access {
-    /// `expires_at` is the token's own end.
-    Good { session: Box<Session>, generation: i64, expires_at: Seconds },
+    /// Authenticated.
+    Good {
+        /// Live, as read from the database for this call.
+        session: Box<Session>,
+        /// Of the refresh token that it was issued with.
+        generation: i64,
+        /// The token's own end.
+        expires_at: Seconds,
+    },
     /// Genuine, but its time is over, or a recovery skipped it: the refresh token decides.
     Expired,
     /// Not a token of a live session, and never again one.
@@ -103,9 +134,12 @@ pub enum Access {
 pub enum Holder<'a> {
     /// A browser, with the probe cookie if it sent one.
     Jar {
+        /// The value of the probe cookie: this may be an answer.
         probe: Option<&'a str>,
     },
+    /// A browser whose request keeps no cookies: an image, a prefetch.
     Deaf,
+    /// A program, which has no jar to ask.
     Program,
 }
 
@@ -113,11 +147,22 @@ pub enum Holder<'a> {
 #[derive(Clone, Debug)]
 pub enum Refresh {
     /// `tokens` must be delivered with the response, whatever it is.
-    Renewed { session: Session, tokens: Tokens },
+    Renewed {
+        /// After the rotation.
+        session: Session,
+        /// New, or the same once more.
+        tokens: Tokens,
+    },
     /// Authenticated, nothing to deliver.
-    Served { session: Session },
+    Served {
+        /// As it is.
+        session: Session,
+    },
     /// The browser is to repeat its request; `probe` marks the answer.
-    Ask { probe: String },
+    Ask {
+        /// The value of the probe cookie.
+        probe: String,
+    },
     /// Not a token of a live session, and never again one.
     Dead(Option<Reason>),
     /// No access; says nothing about the session.
@@ -127,14 +172,19 @@ pub enum Refresh {
 /// Nothing was changed, and nothing is known about the token: the request can be repeated as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// The database did not answer.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// The signing keys could not be read.
     #[error(transparent)]
     Keys(#[from] KeyringError),
+    /// There is no signing key in force.
     #[error("no key to sign with")]
     Unsigned(#[from] InvalidToken),
+    /// What was proved is not true any more: log in again.
     #[error("the account was locked or given another password while its owner logged in")]
     ProofOutdated,
+    /// Other requests were faster four times running.
     #[error("too many requests are changing this session at once")]
     Contended,
 }
@@ -160,6 +210,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
+    #[doc(hidden)]
     pub fn new(db: &Db, clock: &Clock, keyring: &Keyring, config: &Config) -> Self {
         let issuer = config.public_url.origin();
         Self {
