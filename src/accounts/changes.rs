@@ -1,71 +1,19 @@
 //! What an owner changes in their account.
 
 use super::fault::{Fault, Faults};
-use super::hasher::PasswordError;
-use super::login::LoginError;
 use super::password::normalised;
-use super::{Accounts, Email, store, throttle};
+use super::{AccountError, Accounts, Email, store, throttle};
 use crate::audit::{self, Client, Kind};
-use crate::clock::Seconds;
 use crate::db::DbError;
 use crate::id::{SessionId, UserId};
 use crate::sessions::{self, Reason};
 
-/// Why nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// What was typed must be changed; a wrong current password is a fault of its field, too.
-    #[error("some fields need attention")]
-    Invalid(Vec<Fault>),
-    /// The allowance is used up: 429 with Retry-After.
-    #[error("Too many attempts. Please wait before you try again.")]
-    TooMany {
-        /// How long until it may be tried again.
-        retry_after_seconds: Seconds,
-    },
-    /// The account is gone, or locked: whoever asks should not be logged in.
-    #[error("this account cannot be changed")]
-    Unknown,
-    /// Too many passwords wait to be checked: 503 with Retry-After.
-    #[error("The server is busy. Please try again in a moment.")]
-    Busy,
-    /// Argon2 failed; the log says why: 500.
-    #[error("the password could not be processed")]
-    Failed,
-    /// The database did not answer: 503.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
-impl From<PasswordError> for ChangeError {
-    fn from(error: PasswordError) -> Self {
-        match error {
-            PasswordError::Busy => Self::Busy,
-            PasswordError::Failed => Self::Failed,
-        }
-    }
-}
-
-impl From<LoginError> for ChangeError {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::Invalid(faults) => Self::Invalid(faults),
-            LoginError::Wrong => Self::Invalid(vec![wrong()]),
-            LoginError::Locked => Self::Unknown,
-            LoginError::TooMany { retry_after_seconds } => Self::TooMany { retry_after_seconds },
-            LoginError::Busy => Self::Busy,
-            LoginError::Failed => Self::Failed,
-            LoginError::Db(error) => Self::Db(error),
-        }
-    }
-}
-
 impl Accounts {
     /// Changes the name that others see: trimmed, NFC, 1 to 100 code points.
-    pub async fn change_name(&self, id: &UserId, name: &str) -> Result<(), ChangeError> {
+    pub async fn change_name(&self, id: &UserId, name: &str) -> Result<(), AccountError> {
         let mut faults = Faults::default();
-        let Some(name) = faults.name(name) else { return Err(ChangeError::Invalid(faults.list())) };
-        if store::set_name(&self.db, id, &name).await? { Ok(()) } else { Err(ChangeError::Unknown) }
+        let Some(name) = faults.name(name) else { return Err(AccountError::Invalid(faults.list())) };
+        if store::set_name(&self.db, id, &name).await? { Ok(()) } else { Err(AccountError::Unknown) }
     }
 
     /// Changes the password of who knows the current one (ASVS 6.2.3), and ends all sessions but `keep_session`
@@ -79,27 +27,33 @@ impl Accounts {
         new: &str,
         keep_session: &SessionId,
         client: &Client,
-    ) -> Result<(), ChangeError> {
-        let found = store::credentials_by_id(&self.db, id, None).await?.ok_or(ChangeError::Unknown)?;
+    ) -> Result<(), AccountError> {
+        let found = store::credentials_by_id(&self.db, id, None).await?.ok_or(AccountError::Unknown)?;
         let mut faults = Faults::default();
         faults.required("current_password", current);
         let email = Email::parse(&found.user.email).ok();
         let password = faults.new_password("new_password", &self.policy, new, email.as_ref(), &found.user.name);
         let (Some(password), true) = (password, faults.is_empty()) else {
-            return Err(ChangeError::Invalid(faults.list()));
+            return Err(AccountError::Invalid(faults.list()));
         };
         let old = found.password_hash.clone();
-        self.prove(Some(found), current, throttle::session(keep_session), client).await?;
+        self.prove(Some(found), current, throttle::session(keep_session), client).await.map_err(
+            |error| match error {
+                AccountError::Wrong => AccountError::Invalid(vec![wrong()]),
+                AccountError::Locked => AccountError::Unknown,
+                other => other,
+            },
+        )?;
         if normalised(current).is_some_and(|current| current.as_str() == password.expose()) {
             let message = "This is the password that you have now. Choose a new one.";
-            return Err(ChangeError::Invalid(vec![Fault::new("new_password", "unchanged", message)]));
+            return Err(AccountError::Invalid(vec![Fault::new("new_password", "unchanged", message)]));
         }
         let hash = self.hasher.hash(password).await?;
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         if !store::change_password(&mut tx, id, &old, &hash, now).await? {
             // Changed from elsewhere in the meantime: what was proved is the current password no longer.
-            return Err(ChangeError::Invalid(vec![wrong()]));
+            return Err(AccountError::Invalid(vec![wrong()]));
         }
         sessions::revoke_all(&mut tx, id, Some(keep_session), Reason::Password, now).await?;
         audit::record(&mut tx, now, Kind::PasswordChanged, id, Some(keep_session), Some(client)).await?;

@@ -1,64 +1,25 @@
 //! Proving who you are by your password: at log-in, and again before something delicate.
 
-use super::fault::{Fault, Faults};
-use super::hasher::{PasswordError, Verdict};
+use super::fault::Faults;
+use super::hasher::Verdict;
 use super::password::NewPassword;
 use super::store::{self, Credentials};
 use super::throttle::{self, Attempt, Counter};
-use super::{Accounts, User};
+use super::{AccountError, Accounts, User};
 use crate::audit::Client;
-use crate::clock::Seconds;
 use crate::db::DbError;
 use crate::id::{BrowserId, UserId};
-
-/// Why somebody was not let in.
-#[derive(Debug, thiserror::Error)]
-pub enum LoginError {
-    /// A field is empty, or the address isn't one: nothing has been tried.
-    #[error("some fields need attention")]
-    Invalid(Vec<Fault>),
-    /// Also for an address that nobody has, and for a locked account while the password is wrong (ASVS 6.3.8).
-    #[error("The e-mail address or the password is not right. Check both and try again.")]
-    Wrong,
-    /// The password was right: who knows it may know this too.
-    #[error("This account is locked. Ask the site's operator.")]
-    Locked,
-    /// The allowance is used up: 429 with Retry-After.
-    #[error("Too many attempts. Please wait before you try again.")]
-    TooMany {
-        /// How long until it may be tried again.
-        retry_after_seconds: Seconds,
-    },
-    /// Too many passwords wait to be checked: 503 with Retry-After.
-    #[error("The server is busy. Please try again in a moment.")]
-    Busy,
-    /// Argon2 failed; the log says why: 500.
-    #[error("the password could not be checked")]
-    Failed,
-    /// The database did not answer: 503.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
-impl From<PasswordError> for LoginError {
-    fn from(error: PasswordError) -> Self {
-        match error {
-            PasswordError::Busy => Self::Busy,
-            PasswordError::Failed => Self::Failed,
-        }
-    }
-}
 
 impl Accounts {
     /// Whose address and password these are (ASVS 6.3.1: throttled; 6.3.8: tells nothing about who has an account).
     ///
     /// Neither the session nor its event is made here. After success call [`Accounts::remember_browser`].
-    pub async fn authenticate(&self, email: &str, password: &str, client: &Client) -> Result<User, LoginError> {
+    pub async fn authenticate(&self, email: &str, password: &str, client: &Client) -> Result<User, AccountError> {
         let mut faults = Faults::default();
         let email = faults.email(email);
         faults.required("password", password);
         let (Some(email), true) = (email, faults.is_empty()) else {
-            return Err(LoginError::Invalid(faults.list()));
+            return Err(AccountError::Invalid(faults.list()));
         };
         let found = store::credentials_by_key(&self.db, email.key(), client.browser.as_ref()).await?;
         let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
@@ -68,11 +29,11 @@ impl Accounts {
 
     /// Whether the user who is logged in knows their password (ASVS 7.5.1). Same allowances as at log-in: a browser
     /// id is free to be had, so a thief of a session must not get a fresh allowance with each.
-    pub async fn reauthenticate(&self, id: &UserId, password: &str, client: &Client) -> Result<(), LoginError> {
+    pub async fn reauthenticate(&self, id: &UserId, password: &str, client: &Client) -> Result<(), AccountError> {
         let mut faults = Faults::default();
         faults.required("password", password);
         if !faults.is_empty() {
-            return Err(LoginError::Invalid(faults.list()));
+            return Err(AccountError::Invalid(faults.list()));
         }
         let found = store::credentials_by_id(&self.db, id, client.browser.as_ref()).await?;
         let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
@@ -93,12 +54,12 @@ impl Accounts {
         password: &str,
         counters: Vec<Counter>,
         client: &Client,
-    ) -> Result<User, LoginError> {
+    ) -> Result<User, AccountError> {
         let reservation = match throttle::attempt(&self.db, self.clock.now(), counters).await? {
             Attempt::Allowed(reservation) => reservation,
             Attempt::TooMany { retry_after_seconds } => {
                 log_refusal("login_throttled", found.as_ref(), client);
-                return Err(LoginError::TooMany { retry_after_seconds });
+                return Err(AccountError::TooMany { retry_after_seconds });
             }
         };
         let verdict = match &found {
@@ -109,7 +70,7 @@ impl Accounts {
             (Ok(Verdict::Right { rehash }), Some(found)) => (found, rehash),
             (Ok(_), found) => {
                 log_refusal("login_refused", found.as_ref(), client);
-                return Err(LoginError::Wrong);
+                return Err(AccountError::Wrong);
             }
             (Err(error), _) => {
                 reservation.cancelled(&self.db).await;
@@ -119,7 +80,7 @@ impl Accounts {
         reservation.succeeded(&self.db).await;
         if found.user.locked {
             log_refusal("login_locked", Some(&found), client);
-            return Err(LoginError::Locked);
+            return Err(AccountError::Locked);
         }
         if rehash {
             self.rehash(&found, password).await;

@@ -5,6 +5,7 @@
 mod changes;
 #[doc(hidden)]
 pub mod email;
+mod error;
 mod fault;
 mod hasher;
 mod login;
@@ -24,14 +25,11 @@ mod throttle_tests;
 
 use std::sync::Arc;
 
-pub use changes::ChangeError;
 pub use email::Email;
+pub use error::AccountError;
 pub use fault::{Fault, NAME_MAX};
 pub use hasher::PasswordError;
-pub use login::LoginError;
-pub use operator::AccountError;
 pub use password::{PASSWORD_MAX, Policy};
-pub use registration::RegisterError;
 
 use crate::clock::{Clock, Seconds};
 use crate::config::{Config, Registration};

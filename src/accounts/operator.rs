@@ -1,42 +1,12 @@
 //! What an operator does to accounts, from the command line. Nothing here is throttled.
 
-use super::fault::{Fault, Faults};
-use super::hasher::PasswordError;
+use super::fault::Faults;
 use super::password::NewPassword;
 use super::registration::{Form, taken};
-use super::{Accounts, Email, User, store};
+use super::{AccountError, Accounts, Email, User, store};
 use crate::audit::{self, Kind};
 use crate::db::DbError;
 use crate::sessions::{self, Reason};
-
-/// Why an operator's command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum AccountError {
-    /// Nobody has this address.
-    #[error("there is no account with this e-mail address; `hallpass user list` shows all")]
-    Unknown,
-    /// What was given must be changed; all faults at once.
-    #[error("{}", .0.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect::<Vec<_>>().join("\n"))]
-    Invalid(Vec<Fault>),
-    /// Too many passwords wait to be hashed.
-    #[error("too many passwords are being hashed; try again in a moment")]
-    Busy,
-    /// Argon2 failed; the log says why.
-    #[error("the password could not be hashed; the log says why")]
-    Failed,
-    /// The database did not answer.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
-impl From<PasswordError> for AccountError {
-    fn from(error: PasswordError) -> Self {
-        match error {
-            PasswordError::Busy => Self::Busy,
-            PasswordError::Failed => Self::Failed,
-        }
-    }
-}
 
 impl Accounts {
     /// Makes an account, whatever the setting `registration` says.

@@ -3,10 +3,9 @@
 use sqlx::AnyConnection;
 
 use super::fault::{Fault, Faults};
-use super::hasher::PasswordError;
 use super::password::NewPassword;
 use super::throttle::{self, Attempt};
-use super::{Accounts, Email, User, store};
+use super::{AccountError, Accounts, Email, User, store};
 use crate::audit::{self, Client, Kind};
 use crate::clock::Seconds;
 use crate::config::Registration;
@@ -16,44 +15,6 @@ use crate::id::{UserId, random_text};
 const SETUP: &str = "setup";
 /// An operator who installs in the evening finds the link good in the morning.
 const SETUP_TTL_SECONDS: Seconds = 24 * 60 * 60;
-
-/// Why an account was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum RegisterError {
-    /// What was typed must be changed; all faults at once.
-    #[error("some fields need attention")]
-    Invalid(Vec<Fault>),
-    /// The allowance is used up: 429 with Retry-After.
-    #[error("Too many accounts have been made from your network lately. Please try again later.")]
-    TooMany {
-        /// How long until it may be tried again.
-        retry_after_seconds: Seconds,
-    },
-    /// The setting `registration` doesn't let visitors make accounts.
-    #[error("This site does not take registrations. Ask its operator for an account.")]
-    Closed,
-    /// The set-up link was used, is older than a day, was replaced by a newer one, or there is an administrator already.
-    #[error("This set-up link is no longer good. Start the server again to get a new one.")]
-    SetupOver,
-    /// Too many passwords wait to be hashed: 503 with Retry-After.
-    #[error("The server is busy. Please try again in a moment.")]
-    Busy,
-    /// Argon2 failed; the log says why: 500.
-    #[error("the password could not be hashed")]
-    Failed,
-    /// The database did not answer: 503.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
-impl From<PasswordError> for RegisterError {
-    fn from(error: PasswordError) -> Self {
-        match error {
-            PasswordError::Busy => Self::Busy,
-            PasswordError::Failed => Self::Failed,
-        }
-    }
-}
 
 /// A form without faults.
 pub(super) struct Form {
@@ -73,15 +34,15 @@ impl Accounts {
         email: &str,
         password: &str,
         client: &Client,
-    ) -> Result<User, RegisterError> {
+    ) -> Result<User, AccountError> {
         if self.registration != Registration::Open {
-            return Err(RegisterError::Closed);
+            return Err(AccountError::Closed);
         }
-        let form = self.checked(name, email, password).map_err(RegisterError::Invalid)?;
+        let form = self.checked(name, email, password).map_err(AccountError::Invalid)?;
         let counters = throttle::registration(client.address);
         let reservation = match throttle::attempt(&self.db, self.clock.now(), counters).await? {
             Attempt::Allowed(reservation) => reservation,
-            Attempt::TooMany { retry_after_seconds } => return Err(RegisterError::TooMany { retry_after_seconds }),
+            Attempt::TooMany { retry_after_seconds } => return Err(AccountError::TooMany { retry_after_seconds }),
         };
         let hash = match self.hasher.hash(form.password).await {
             Ok(hash) => hash,
@@ -92,7 +53,7 @@ impl Accounts {
         };
         let mut tx = self.db.begin().await?;
         let made = self.insert(&mut tx, &form.email, form.name, &hash, false, Some(client)).await?;
-        let user = made.ok_or_else(|| RegisterError::Invalid(vec![taken()]))?;
+        let user = made.ok_or_else(|| AccountError::Invalid(vec![taken()]))?;
         tx.commit().await.map_err(DbError::from)?;
         reservation.succeeded(&self.db).await;
         Ok(user)
@@ -107,20 +68,20 @@ impl Accounts {
         password: &str,
         token: &str,
         client: &Client,
-    ) -> Result<User, RegisterError> {
+    ) -> Result<User, AccountError> {
         // Before the costly work; decided for good below. No throttle: 256 bits are not guessed.
         if !self.setup_token_is_good(token).await? {
-            return Err(RegisterError::SetupOver);
+            return Err(AccountError::SetupOver);
         }
-        let form = self.checked(name, email, password).map_err(RegisterError::Invalid)?;
+        let form = self.checked(name, email, password).map_err(AccountError::Invalid)?;
         let hash = self.hasher.hash(form.password).await?;
         let mut tx = self.db.begin().await?;
         let consumed = store::consume_token(&mut tx, SETUP, &throttle::hashed(token), self.clock.now()).await?;
         if !consumed || store::has_admin_in(&mut tx).await? {
-            return Err(RegisterError::SetupOver);
+            return Err(AccountError::SetupOver);
         }
         let made = self.insert(&mut tx, &form.email, form.name, &hash, true, Some(client)).await?;
-        let user = made.ok_or_else(|| RegisterError::Invalid(vec![taken()]))?;
+        let user = made.ok_or_else(|| AccountError::Invalid(vec![taken()]))?;
         tx.commit().await.map_err(DbError::from)?;
         Ok(user)
     }

@@ -74,22 +74,23 @@ impl Site {
     }
 }
 
-pub(super) fn outcome(result: &Result<User, LoginError>) -> &'static str {
+pub(super) fn outcome(result: &Result<User, AccountError>) -> &'static str {
     match result {
         Ok(_) => "in",
-        Err(LoginError::Invalid(_)) => "invalid",
-        Err(LoginError::Wrong) => "wrong",
-        Err(LoginError::Locked) => "locked",
-        Err(LoginError::TooMany { .. }) => "too many",
-        Err(LoginError::Busy) => "busy",
-        Err(LoginError::Failed) => "failed",
-        Err(LoginError::Db(_)) => "db",
+        Err(AccountError::Invalid(_)) => "invalid",
+        Err(AccountError::Wrong) => "wrong",
+        Err(AccountError::Locked) => "locked",
+        Err(AccountError::TooMany { .. }) => "too many",
+        Err(AccountError::Busy) => "busy",
+        Err(AccountError::Failed) => "failed",
+        Err(AccountError::Db(_)) => "db",
+        Err(AccountError::Unknown | AccountError::Closed | AccountError::SetupOver) => "another",
     }
 }
 
-pub(super) fn codes<T>(result: Result<T, RegisterError>) -> Vec<(&'static str, &'static str)> {
+pub(super) fn codes<T>(result: Result<T, AccountError>) -> Vec<(&'static str, &'static str)> {
     match result {
-        Err(RegisterError::Invalid(faults)) => faults.iter().map(|fault| (fault.field, fault.code)).collect(),
+        Err(AccountError::Invalid(faults)) => faults.iter().map(|fault| (fault.field, fault.code)).collect(),
         Err(other) => panic!("{other}"),
         Ok(_) => Vec::new(),
     }
@@ -137,7 +138,7 @@ async fn only_an_open_site_takes_registrations() {
     for setting in ["closed", "invited"] {
         let site = site(&[("registration", setting)]).await;
         let refused = site.accounts.register("Anna", "anna@example.org", PASSWORD, &stranger()).await;
-        assert!(matches!(refused, Err(RegisterError::Closed)));
+        assert!(matches!(refused, Err(AccountError::Closed)));
         assert!(site.accounts.add("anna@example.org", "Anna", PASSWORD, false).await.is_ok());
     }
 }
@@ -172,8 +173,8 @@ async fn changing_the_password_takes_the_current_one_and_a_new_one() {
         let client = stranger();
         match site.accounts.change_password(&anna.id, current, new, &session, &client).await {
             Ok(()) => vec![],
-            Err(ChangeError::Invalid(faults)) => faults.iter().map(|fault| (fault.field, fault.code)).collect(),
-            Err(other) => vec![("", if matches!(other, ChangeError::TooMany { .. }) { "too many" } else { "other" })],
+            Err(AccountError::Invalid(faults)) => faults.iter().map(|fault| (fault.field, fault.code)).collect(),
+            Err(other) => vec![("", if matches!(other, AccountError::TooMany { .. }) { "too many" } else { "other" })],
         }
     };
     site.clock.advance(MINUTE);
@@ -214,8 +215,8 @@ async fn a_name_can_be_changed() {
     let anna = site.anna().await;
     site.accounts.change_name(&anna.id, " Anna Berg ").await.expect("changed");
     assert_eq!(site.accounts.find(&anna.id).await.expect("answered").expect("Anna").name, "Anna Berg");
-    assert!(matches!(site.accounts.change_name(&anna.id, "").await, Err(ChangeError::Invalid(_))));
-    assert!(matches!(site.accounts.change_name(&UserId::random(), "X").await, Err(ChangeError::Unknown)));
+    assert!(matches!(site.accounts.change_name(&anna.id, "").await, Err(AccountError::Invalid(_))));
+    assert!(matches!(site.accounts.change_name(&UserId::random(), "X").await, Err(AccountError::Unknown)));
 }
 
 #[tokio::test]
@@ -228,7 +229,7 @@ async fn the_set_up_link_makes_one_administrator() {
     };
     for bad in [old.as_str(), "", "x"] {
         assert!(!site.accounts.setup_token_is_good(bad).await.expect("answered"));
-        assert!(matches!(first(bad).await, Err(RegisterError::SetupOver)));
+        assert!(matches!(first(bad).await, Err(AccountError::SetupOver)));
     }
     let faults = codes(site.accounts.register_first("", "anna@example.org", PASSWORD, &token, &stranger()).await);
     assert_eq!(faults, [("name", "required")]);
@@ -242,7 +243,7 @@ async fn the_set_up_link_makes_one_administrator() {
     assert_eq!(kinds, ["made_admin", "registered"]);
     let late = site.accounts.issue_setup_token().await.expect("a token");
     assert!(!site.accounts.setup_token_is_good(&late).await.expect("answered"), "there is an account");
-    assert!(matches!(first(&late).await, Err(RegisterError::SetupOver)));
+    assert!(matches!(first(&late).await, Err(AccountError::SetupOver)));
 }
 
 #[tokio::test]
@@ -254,7 +255,7 @@ async fn the_set_up_link_is_good_for_a_day() {
     site.clock.advance(1);
     assert!(!site.accounts.setup_token_is_good(&token).await.expect("answered"));
     let refused = site.accounts.register_first("Anna", "anna@example.org", PASSWORD, &token, &stranger()).await;
-    assert!(matches!(refused, Err(RegisterError::SetupOver)));
+    assert!(matches!(refused, Err(AccountError::SetupOver)));
 }
 
 #[tokio::test]

@@ -88,12 +88,11 @@ async fn save_profile(
 ) -> Result<Answer<AccountPage>, Failure> {
     let mut faults = Vec::new();
     let name = submission.fields.read("name", &mut faults);
-    let refusal = match submission.genuine {
-        Err(notice) => Refusal::forged(notice),
-        Ok(()) if !faults.is_empty() => Refusal::faults(faults),
+    let refusal = match submission.accept(faults) {
+        Err(refusal) => refusal,
         Ok(()) => match site.accounts.change_name(&user.id, &name).await {
             Ok(()) => return Ok(Answer::Done(SeeOther::to("/account?saved=name"))),
-            Err(error) => Refusal::change(error)?,
+            Err(error) => Refusal::of(error, "form")?,
         },
     };
     let page = page(site, &user, frame).await?;
@@ -111,12 +110,11 @@ async fn change_password(
     let mut faults = Vec::new();
     let mut read = |name| submission.fields.read(name, &mut faults);
     let (current, new) = (read("current_password"), read("new_password"));
-    let refusal = match submission.genuine {
-        Err(notice) => Refusal::forged(notice),
-        Ok(()) if !faults.is_empty() => Refusal::faults(faults),
+    let refusal = match submission.accept(faults) {
+        Err(refusal) => refusal,
         Ok(()) => match site.accounts.change_password(&user.id, &current, &new, &user.session, &client).await {
             Ok(()) => return Ok(Answer::Done(SeeOther::to("/account?saved=password"))),
-            Err(error) => Refusal::change(error)?,
+            Err(error) => Refusal::of(error, "form")?,
         },
     };
     let page = page(site, &user, frame).await?;

@@ -49,14 +49,11 @@ async fn submit(
         faults,
         notice,
     };
-    if let Err(notice) = submission.genuine {
-        return Ok(Refusal::forged(notice).page(page));
-    }
-    if !faults.is_empty() {
-        return Ok(Refusal::faults(faults).page(page));
+    if let Err(refusal) = submission.accept(faults) {
+        return Ok(refusal.page(page));
     }
     if let Err(error) = site.accounts.reauthenticate(&user.id, &password, &client).await {
-        return Ok(Refusal::login(error, "password")?.page(page));
+        return Ok(Refusal::of(error, "password")?.page(page));
     }
     exchange.renew_access(site.sessions.reauthenticated(&user.session, user.generation).await?);
     Ok(Answer::Done(SeeOther::to(next.as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))))

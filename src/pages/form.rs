@@ -6,7 +6,7 @@ use rocket::Request;
 use rocket::data::{Data, FromData, Outcome, ToByteUnit};
 use rocket::http::Status;
 
-use super::page::Notice;
+use super::page::{Notice, Refusal};
 use crate::accounts::Fault;
 use crate::auth::Site;
 use crate::auth::forgery::{self, Forgery};
@@ -14,11 +14,22 @@ use crate::auth::forgery::{self, Forgery};
 /// The longest body of a form, in bytes: several times what the longest allowed fields make.
 const BODY_MAX: usize = 32 * 1024;
 
-/// A form as it came. Every handler of a form looks at `genuine` before it does anything; a test sees to that.
+/// A form as it came. Every handler of a form calls [`Submission::accept`] before it does anything; a test sees to
+/// that.
 pub struct Submission {
     pub fields: Fields,
-    /// The notice for the form that comes back if the submission is not believed.
-    pub genuine: Result<(), Notice>,
+    genuine: Result<(), Notice>,
+}
+
+impl Submission {
+    /// Whether the form may be acted upon: it comes from a page of this site, and what was read of it had no fault.
+    pub fn accept(&self, faults: Vec<Fault>) -> Result<(), Refusal> {
+        match &self.genuine {
+            Err(notice) => Err(Refusal::forged(notice.clone())),
+            Ok(()) if !faults.is_empty() => Err(Refusal::faults(faults)),
+            Ok(()) => Ok(()),
+        }
+    }
 }
 
 /// The fields of a form, in the order they came.

@@ -65,15 +65,12 @@ async fn submit(
         faults,
         notice,
     };
-    if let Err(notice) = submission.genuine {
-        return Ok(Refusal::forged(notice).page(page));
-    }
-    if !faults.is_empty() {
-        return Ok(Refusal::faults(faults).page(page));
+    if let Err(refusal) = submission.accept(faults) {
+        return Ok(refusal.page(page));
     }
     let user = match site.accounts.authenticate(&email, &password, &client).await {
         Ok(user) => user,
-        Err(error) => return Ok(Refusal::login(error, "form")?.page(page)),
+        Err(error) => return Ok(Refusal::of(error, "form")?.page(page)),
     };
     site.log_in(&user, remember, &browser.0, &client, exchange).await?;
     Ok(Answer::Done(SeeOther::to(next.as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))))

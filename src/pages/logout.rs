@@ -47,7 +47,7 @@ async fn submit(
     frame: Frame,
     submission: Submission,
 ) -> Result<LogoutAnswer, Failure> {
-    if submission.genuine.is_err() {
+    if submission.accept(Vec::new()).is_err() {
         return Ok(LogoutAnswer::Again(Page::with(Status::Forbidden, LogoutPage { frame })));
     }
     if let Some(user) = visitor.0 {

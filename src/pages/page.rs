@@ -7,7 +7,7 @@ use rocket::request::{self, FromRequest};
 use rocket::response::{Responder, Response};
 
 use super::assets;
-use crate::accounts::{ChangeError, Fault, LoginError, RegisterError};
+use crate::accounts::{AccountError, Fault};
 use crate::auth::Site;
 use crate::auth::browser::sent_or_new;
 use crate::auth::exchange::Exchange;
@@ -248,38 +248,18 @@ impl Refusal {
     }
 
     /// `field` is where a password that proves nothing is shown to be wrong.
-    pub fn login(error: LoginError, field: &'static str) -> Result<Self, Failure> {
+    pub fn of(error: AccountError, field: &'static str) -> Result<Self, Failure> {
         Ok(match error {
-            LoginError::Invalid(faults) => Self::faults(faults),
-            LoginError::Wrong | LoginError::Locked => {
+            AccountError::Invalid(faults) => Self::faults(faults),
+            AccountError::Wrong | AccountError::Locked => {
                 Self::faults(vec![Fault { field, code: "refused", message: error.to_string() }])
             }
-            LoginError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
-            LoginError::Busy => Self::busy(),
-            LoginError::Failed => return Err(Failure(Status::InternalServerError)),
-            LoginError::Db(error) => return Err(error.into()),
-        })
-    }
-
-    pub fn register(error: RegisterError) -> Result<Self, Failure> {
-        Ok(match error {
-            RegisterError::Invalid(faults) => Self::faults(faults),
-            RegisterError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
-            RegisterError::Closed | RegisterError::SetupOver => return Err(Failure(Status::NotFound)),
-            RegisterError::Busy => Self::busy(),
-            RegisterError::Failed => return Err(Failure(Status::InternalServerError)),
-            RegisterError::Db(error) => return Err(error.into()),
-        })
-    }
-
-    pub fn change(error: ChangeError) -> Result<Self, Failure> {
-        Ok(match error {
-            ChangeError::Invalid(faults) => Self::faults(faults),
-            ChangeError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
-            ChangeError::Unknown => return Err(Failure(Status::Unauthorized)),
-            ChangeError::Busy => Self::busy(),
-            ChangeError::Failed => return Err(Failure(Status::InternalServerError)),
-            ChangeError::Db(error) => return Err(error.into()),
+            AccountError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
+            AccountError::Busy => Self::busy(),
+            AccountError::Closed | AccountError::SetupOver => return Err(Failure(Status::NotFound)),
+            AccountError::Unknown => return Err(Failure(Status::Unauthorized)),
+            AccountError::Failed => return Err(Failure(Status::InternalServerError)),
+            AccountError::Db(error) => return Err(error.into()),
         })
     }
 

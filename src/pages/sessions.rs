@@ -5,7 +5,7 @@ use rocket::http::Status;
 use rocket::{Route, State, get, post, routes};
 
 use super::form::Submission;
-use super::page::{Answer, Failure, Frame, Notice, Page, Refusal, SeeOther};
+use super::page::{Answer, Failure, Frame, Notice, Page, SeeOther};
 use super::words;
 use crate::audit::{self, Client, Event};
 use crate::auth::Site;
@@ -109,9 +109,9 @@ async fn end(
     submission: Submission,
 ) -> Result<Answer<SessionsPage>, Failure> {
     let user = user.0;
-    if let Err(notice) = submission.genuine {
+    if let Err(refusal) = submission.accept(Vec::new()) {
         let page = page(site, &user, frame).await?;
-        return Ok(Refusal::forged(notice).page(|_, notice| SessionsPage { notice, ..page }));
+        return Ok(refusal.page(|_, notice| SessionsPage { notice, ..page }));
     }
     let id = SessionId::from_text(id);
     if !site.sessions.end(&user.id, &id, Reason::Ended, Some(&client)).await? {
@@ -133,9 +133,9 @@ async fn end_others(
     submission: Submission,
 ) -> Result<Answer<SessionsPage>, Failure> {
     let user = user.0;
-    if let Err(notice) = submission.genuine {
+    if let Err(refusal) = submission.accept(Vec::new()) {
         let page = page(site, &user, frame).await?;
-        return Ok(Refusal::forged(notice).page(|_, notice| SessionsPage { notice, ..page }));
+        return Ok(refusal.page(|_, notice| SessionsPage { notice, ..page }));
     }
     site.sessions.end_others(&user.id, Some(&user.session), Some(&client)).await?;
     Ok(Answer::Done(SeeOther::to("/account/sessions?ended=others")))

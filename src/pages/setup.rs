@@ -67,15 +67,12 @@ async fn submit(
         notice,
         password_min_length,
     };
-    if let Err(notice) = submission.genuine {
-        return Ok(Refusal::forged(notice).page(page));
-    }
-    if !faults.is_empty() {
-        return Ok(Refusal::faults(faults).page(page));
+    if let Err(refusal) = submission.accept(faults) {
+        return Ok(refusal.page(page));
     }
     let user = match site.accounts.register_first(&name, &email, &password, token, &client).await {
         Ok(user) => user,
-        Err(error) => return Ok(Refusal::register(error)?.page(page)),
+        Err(error) => return Ok(Refusal::of(error, "form")?.page(page)),
     };
     site.log_in(&user, false, &browser.0, &client, exchange).await?;
     Ok(Answer::Done(SeeOther::to(AFTER_LOGIN)))
