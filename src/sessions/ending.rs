@@ -1,0 +1,82 @@
+//! Sessions are listed and ended: by their owner, by an operator, by time.
+
+use super::{Reason, Session, SessionError, Sessions, revoke_all, store};
+use crate::audit::{self, Client, Kind};
+use crate::clock::Seconds;
+use crate::id::{SessionId, UserId};
+
+/// Sessions are kept this long after they have ended.
+const KEPT_AFTER_END: Seconds = 30 * 24 * 60 * 60;
+
+impl Sessions {
+    /// The live sessions of a user, last used first.
+    pub async fn list(&self, user: &UserId) -> Result<Vec<Session>, SessionError> {
+        let now = self.clock.now();
+        let mut sessions = store::of_user(&self.db, user).await?;
+        sessions.retain(|session| session.ended(now).is_none());
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at()));
+        Ok(sessions)
+    }
+
+    /// The live sessions of everyone, for the operator.
+    pub async fn list_all(&self) -> Result<Vec<Session>, SessionError> {
+        Ok(store::all_live(&self.db, self.clock.now()).await?)
+    }
+
+    /// Ends one session of a user, who may have ended it before; false if they never had it.
+    pub async fn end(
+        &self,
+        user: &UserId,
+        id: &SessionId,
+        reason: Reason,
+        client: Option<&Client>,
+    ) -> Result<bool, SessionError> {
+        let now = self.clock.now();
+        if store::find(&self.db, id).await?.is_none_or(|session| session.owner.id != *user) {
+            return Ok(false);
+        }
+        let kind = if reason == Reason::Logout { Kind::LoggedOut } else { Kind::SessionEnded };
+        let mut transaction = self.db.begin().await?;
+        if store::revoke(&mut transaction, id, reason, now).await? {
+            audit::record(&mut transaction, now, kind, user, Some(id), client).await?;
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Ends every session of a user but `except`. Returns how many.
+    pub async fn end_others(
+        &self,
+        user: &UserId,
+        except: Option<&SessionId>,
+        client: Option<&Client>,
+    ) -> Result<u64, SessionError> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        let ended = revoke_all(&mut transaction, user, except, Reason::Ended, now).await?;
+        if ended > 0 {
+            audit::record(&mut transaction, now, Kind::OtherSessionsEnded, user, None, client).await?;
+        }
+        transaction.commit().await?;
+        Ok(ended)
+    }
+
+    /// Ends one live session of anybody, by the operator; false if there is none.
+    pub async fn end_any(&self, id: &SessionId) -> Result<bool, SessionError> {
+        let Some(session) = store::find(&self.db, id).await? else { return Ok(false) };
+        if session.ended(self.clock.now()).is_some() {
+            return Ok(false);
+        }
+        self.end(&session.owner.id, id, Reason::Ended, None).await
+    }
+
+    /// Ends every session of everyone, by the operator. Returns how many.
+    pub async fn end_everyones(&self) -> Result<u64, SessionError> {
+        Ok(store::revoke_everyones(&self.db, Reason::Ended, self.clock.now()).await?)
+    }
+
+    /// Deletes at most `most` sessions that ended long ago; returns how many.
+    pub async fn prune(&self, most: i64) -> Result<u64, SessionError> {
+        Ok(store::prune(&self.db, self.clock.now() - KEPT_AFTER_END, most).await?)
+    }
+}

@@ -1,0 +1,220 @@
+//! A token is presented: who is it, and what becomes of the session?
+
+use std::time::Duration;
+
+use super::rotation::{self, Carrier, Decision, Family};
+use super::{Reason, Session, SessionError, Sessions, Tokens, store};
+use crate::audit::{self, Client, Kind};
+use crate::clock::Seconds;
+use crate::id::{SessionId, UserId};
+use crate::tokens::access::{AccessClaims, AccessError};
+use crate::tokens::keys::KeySet;
+
+/// A transition that loses its race this often is given up: someone is racing on purpose.
+const TRANSITIONS_TRIED: usize = 4;
+
+/// One stale token an hour is reported to the owner; more say nothing new.
+const STALE_REPORTED_EVERY: Seconds = 60 * 60;
+
+/// What an access token gives.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Authenticated.
+    Good {
+        /// Live, as read from the database for this call.
+        session: Box<Session>,
+        /// Of the refresh token that it was issued with.
+        generation: i64,
+        /// The token's own end.
+        expires_at: Seconds,
+    },
+    /// Genuine, but its time is over, or a recovery skipped it: the refresh token decides.
+    Expired,
+    /// Not a token of a live session, and never again one.
+    Dead(Option<Reason>),
+}
+
+/// Who presents a refresh token.
+#[derive(Clone, Copy, Debug)]
+pub enum Holder<'a> {
+    /// A browser, with the probe cookie if it sent one.
+    Jar {
+        /// The value of the probe cookie: this may be an answer.
+        probe: Option<&'a str>,
+    },
+    /// A browser whose request keeps no cookies: an image, a prefetch.
+    Deaf,
+    /// A program, which has no jar to ask.
+    Program,
+}
+
+/// What a refresh token gives.
+#[derive(Clone, Debug)]
+pub enum Refresh {
+    /// `tokens` must be delivered with the response, whatever it is.
+    Renewed {
+        /// After the rotation.
+        session: Session,
+        /// New, or the same once more.
+        tokens: Tokens,
+    },
+    /// Authenticated, nothing to deliver.
+    Served {
+        /// As it is.
+        session: Session,
+    },
+    /// The browser is to repeat its request; `probe` marks the answer.
+    Ask {
+        /// The value of the probe cookie.
+        probe: String,
+    },
+    /// Not a token of a live session, and never again one.
+    Dead(Option<Reason>),
+    /// No access; says nothing about the session.
+    Refused,
+}
+
+impl Sessions {
+    /// Who an access token stands for, right now: the user must still exist, be active, and not have ended the
+    /// session. Confirms the generation that it was issued with.
+    pub async fn authenticate(&self, token: &str) -> Result<Access, SessionError> {
+        let claims = match self.verified(token).await? {
+            Ok(claims) => claims,
+            Err(AccessError::Expired) => return Ok(Access::Expired),
+            Err(AccessError::Invalid | AccessError::UnknownKey) => return Ok(Access::Dead(None)),
+        };
+        let session = match self.live(&claims.sid, &claims.sub).await? {
+            Ok(session) => session,
+            Err(reason) => return Ok(Access::Dead(reason)),
+        };
+        if !rotation::access_is_good(&session.family, claims.generation) {
+            return Ok(Access::Expired);
+        }
+        self.note_seen(&session, claims.generation).await;
+        Ok(Access::Good { session: Box::new(session), generation: claims.generation, expires_at: claims.exp })
+    }
+
+    /// Of several refresh tokens, the genuine one that was issued last.
+    pub fn newest<'t>(&self, tokens: &[&'t str]) -> Option<&'t str> {
+        let now = self.clock.now();
+        let genuine = tokens.iter().filter_map(|token| Some((self.refresh.verify(token, now).ok()?, *token)));
+        genuine.max_by_key(|(claims, _)| (claims.iat, claims.generation)).map(|(_, token)| token)
+    }
+
+    /// The decision table of rotation, carried out. Commits before it returns.
+    pub async fn refresh(&self, token: &str, holder: Holder<'_>, client: &Client) -> Result<Refresh, SessionError> {
+        let now = self.clock.now();
+        let Ok(claims) = self.refresh.verify(token, now) else { return Ok(Refresh::Dead(None)) };
+        for _ in 0..TRANSITIONS_TRIED {
+            let session = match self.live(&claims.sid, &claims.sub).await? {
+                Ok(session) => session,
+                Err(reason) => return Ok(Refresh::Dead(reason)),
+            };
+            if !claims.is_of(&session.salt) {
+                return Ok(Refresh::Dead(None));
+            }
+            let carrier = match holder {
+                Holder::Jar { probe } => {
+                    Carrier::Jar { answer: probe.is_some_and(|probe| self.probes.is_answer(probe, &session.id, now)) }
+                }
+                Holder::Deaf => Carrier::Deaf,
+                Holder::Program => Carrier::Program,
+            };
+            let family = session.family;
+            match rotation::decide(&family, claims.generation, now, self.grace, carrier) {
+                Decision::Rotate { from } => {
+                    if let Some(session) = self.advance(&session, family.rotated(from), now, client).await? {
+                        let tokens = self.tokens(&session)?;
+                        return Ok(Refresh::Renewed { session, tokens });
+                    }
+                }
+                Decision::Recover => {
+                    if let Some(session) = self.advance(&session, family.recovered(now), now, client).await? {
+                        let tokens = self.tokens(&session)?;
+                        return Ok(Refresh::Renewed { session, tokens });
+                    }
+                }
+                Decision::Redeliver => {
+                    let tokens = self.tokens(&session)?;
+                    return Ok(Refresh::Renewed { session, tokens });
+                }
+                Decision::Serve => {
+                    self.note_seen(&session, claims.generation).await;
+                    return Ok(Refresh::Served { session });
+                }
+                Decision::Ask => return Ok(Refresh::Ask { probe: self.probes.ask(&session.id, now) }),
+                Decision::AskReplay => {
+                    let (owner, since) = (&session.owner.id, now - STALE_REPORTED_EVERY);
+                    audit::record_once(&self.db, now, since, Kind::StaleToken, owner, &session.id, client).await?;
+                    return Ok(Refresh::Ask { probe: self.probes.ask(&session.id, now) });
+                }
+                Decision::Revoke => {
+                    if self.revoke_replayed(&session, now, client).await? {
+                        return Ok(Refresh::Dead(Some(Reason::Replay)));
+                    }
+                }
+                Decision::Refuse => return Ok(Refresh::Refused),
+            }
+        }
+        Err(SessionError::Contended)
+    }
+
+    async fn verified(&self, token: &str) -> Result<Result<AccessClaims, AccessError>, SessionError> {
+        let verify = |keys: KeySet| self.access.verify(&keys, token, self.clock.now());
+        match verify(self.keyring.keys()) {
+            // Another process may have rotated the keys a moment ago.
+            Err(AccessError::UnknownKey) if self.keyring.reload_if_older_than(Duration::from_secs(1)).await? => {
+                Ok(verify(self.keyring.keys()))
+            }
+            verified => Ok(verified),
+        }
+    }
+
+    pub(super) async fn live(
+        &self,
+        id: &SessionId,
+        user: &UserId,
+    ) -> Result<Result<Session, Option<Reason>>, SessionError> {
+        Ok(match store::find(&self.db, id).await?.filter(|session| session.owner.id == *user) {
+            None => Err(None),
+            Some(session) => match session.ended(self.clock.now()) {
+                Some(reason) => Err(reason),
+                None => Ok(session),
+            },
+        })
+    }
+
+    /// One conditional update; none if another request was faster.
+    async fn advance(
+        &self,
+        session: &Session,
+        family: Family,
+        now: Seconds,
+        client: &Client,
+    ) -> Result<Option<Session>, SessionError> {
+        let idle_expires_at = self.idle_end(now, session.remembered, session.expires_at);
+        let advanced = store::advance(&self.db, session, &family, now, idle_expires_at, client).await?;
+        Ok(advanced.then(|| Session { family, rotated_at: now, idle_expires_at, ..session.clone() }))
+    }
+
+    /// A write that fails here costs nothing but a later proof: the next request will bring it again.
+    async fn note_seen(&self, session: &Session, generation: i64) {
+        let now = self.clock.now();
+        if let Some(mark) = rotation::mark(&session.family, generation, now, self.grace)
+            && let Err(error) = store::mark(&self.db, session, mark, now).await
+        {
+            tracing::warn!(%error, session = session.id.as_str(), "could not note that a token was seen");
+        }
+    }
+
+    async fn revoke_replayed(&self, session: &Session, now: Seconds, client: &Client) -> Result<bool, SessionError> {
+        let mut transaction = self.db.begin().await?;
+        let revoked = store::revoke_at(&mut transaction, session, Reason::Replay, now).await?;
+        if revoked {
+            let (owner, id) = (&session.owner.id, Some(&session.id));
+            audit::record(&mut transaction, now, Kind::Replayed, owner, id, Some(client)).await?;
+        }
+        transaction.commit().await?;
+        Ok(revoked)
+    }
+}
