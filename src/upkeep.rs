@@ -5,7 +5,9 @@ use std::time::Duration;
 use rocket::fairing::AdHoc;
 use rocket::tokio;
 
+use crate::audit;
 use crate::auth::Site;
+use crate::clock::Seconds;
 
 /// A key that another process made is signed with after this long at the latest; verification asks at once.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
@@ -15,6 +17,9 @@ const PRUNE_EVERY: u64 = 120;
 
 /// Small batches leave the database's one writer to the visitors in between.
 const BATCH: i64 = 500;
+
+/// Longer than a year: who looks after their account once a year sees what happened since.
+const EVENTS_KEPT: Seconds = 400 * 24 * 60 * 60;
 
 /// Starts the work when the server is up; it ends with the server.
 pub fn stage() -> AdHoc {
@@ -59,7 +64,8 @@ async fn everything(site: &Site) -> Result<(), crate::sessions::SessionError> {
 pub async fn prune(site: &Site) -> Result<u64, crate::sessions::SessionError> {
     let mut total = 0;
     loop {
-        let pruned = site.sessions.prune(BATCH).await? + site.accounts.prune(BATCH).await?;
+        let events = audit::prune(&site.db, site.clock.now() - EVENTS_KEPT, BATCH).await?;
+        let pruned = events + site.sessions.prune(BATCH).await? + site.accounts.prune(BATCH).await?;
         total += pruned;
         if pruned == 0 {
             return Ok(total);
