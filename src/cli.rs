@@ -11,6 +11,7 @@ use crate::auth::Site;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat, figment};
 use crate::db::Db;
+use crate::http::in_flight::InFlight;
 use crate::id::SessionId;
 use crate::pages::words;
 use crate::upkeep;
@@ -132,10 +133,17 @@ async fn serve() -> Done {
             }
         })
     }));
-    match launched.launch().await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(launch_failure(&error).into()),
+    let ignited = launched.ignite().await.map_err(|error| launch_failure(&error))?;
+    let (shutdown, in_flight) = (ignited.shutdown(), ignited.state::<InFlight>().cloned().unwrap_or_default());
+    let site = ignited.state::<Site>().cloned();
+    let stopped = ::rocket::tokio::select! {
+        launched = ignited.launch() => launched.map(drop).map_err(|error| launch_failure(&error).into()),
+        () = async { shutdown.await; in_flight.all_answered().await } => Ok(()),
+    };
+    if let Some(site) = site {
+        site.db.close().await;
     }
+    stopped
 }
 
 fn launch_failure(error: &::rocket::Error) -> String {

@@ -19,8 +19,8 @@ const PRUNE_EVERY: u64 = 120;
 /// Small batches leave the database's one writer to the visitors in between.
 const BATCH: i64 = 500;
 
-/// How long owners can look back on what happened to their account.
-const EVENTS_KEPT: Seconds = 365 * 24 * 60 * 60;
+/// Longer than a year: who looks after their account once a year sees what happened since.
+const EVENTS_KEPT: Seconds = 400 * 24 * 60 * 60;
 
 /// Starts the work when the server is up; it ends with the server.
 pub fn stage() -> AdHoc {

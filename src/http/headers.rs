@@ -52,4 +52,8 @@ pub fn add_missing(request: &Request<'_>, response: &mut Response<'_>) {
     if request.rocket().state::<Config>().is_some_and(|config| config.public_url.is_https()) {
         default("Strict-Transport-Security", STRICT_TRANSPORT_SECURITY);
     }
+    // Lynx knows nothing of no-store, and would show pages that it has, after log-out too.
+    if response.headers().get_one("Cache-Control") == Some("no-store") {
+        response.set_header(Header::new("Pragma", "no-cache"));
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod headers;
+pub mod in_flight;
 pub mod log;
 
 use rocket::fairing::AdHoc;
@@ -11,6 +12,10 @@ use rocket::shield::Shield;
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("hallpass: HTTP", |rocket| async {
         // Rocket's own shield would set weaker values first.
-        rocket.attach(Shield::new()).attach(log::RequestLog).attach(headers::SecurityHeaders)
+        rocket
+            .attach(Shield::new())
+            .attach(in_flight::InFlight::default())
+            .attach(log::RequestLog)
+            .attach(headers::SecurityHeaders)
     })
 }

@@ -1,0 +1,29 @@
+"""A second device: a program with a cookie jar that fills in the served form."""
+
+import http.cookiejar
+import re
+import urllib.parse
+import urllib.request
+
+
+class Program:
+    def __init__(self, url, name):
+        self.url = url
+        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.opener = urllib.request.build_opener(jar)
+        self.opener.addheaders = [("User-Agent", name)]
+
+    def get(self, path):
+        """Returns the address that it led to, and the page."""
+        with self.opener.open(self.url + path) as answer:
+            return answer.geturl().removeprefix(self.url), answer.read().decode()
+
+    def log_in(self, email, password):
+        page = self.get("/login")[1]
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page).group(1)
+        fields = {"csrf_token": token, "email": email, "password": password}
+        with self.opener.open(self.url + "/login", urllib.parse.urlencode(fields).encode()) as answer:
+            assert answer.geturl() == self.url + "/account", answer.geturl()
+
+    def is_logged_in(self):
+        return self.get("/account")[0] == "/account"

@@ -1,0 +1,79 @@
+"""The real program in a folder of its own, with its log as evidence of what a browser really asked for."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+PASSWORD = "correct horse battery staple"
+NEW_PASSWORD = "seven quiet lanterns drift"
+
+
+class Server:
+    def __init__(self, binary, **settings):
+        self.folder = tempfile.TemporaryDirectory(prefix="hallpass-")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://localhost:{self.port}"
+        self.log = []
+        self.broken_lines = []
+        environment = {
+            "ROCKET_ADDRESS": "127.0.0.1",
+            "ROCKET_PORT": str(self.port),
+            "HALLPASS_LOG_FORMAT": "json",
+            # A setting like any other: what is tested here is not how long Argon2 takes.
+            "HALLPASS_ARGON2_MEMORY_KIB": "64",
+        }
+        environment |= {f"HALLPASS_{name.upper()}": str(value) for name, value in settings.items()}
+        self.process = subprocess.Popen(
+            [binary],
+            cwd=self.folder.name,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        threading.Thread(target=self._read_log, daemon=True).start()
+        greeting = ""
+        for line in self.process.stdout:
+            greeting += line
+            link = re.search(r"http://\S+/setup\?token=\S+", line)
+            if link:
+                self.setup_link = link.group()
+                return
+        raise AssertionError(f"the server did not start: {greeting}")
+
+    def _read_log(self):
+        for line in self.process.stderr:
+            try:
+                self.log.append(json.loads(line))
+            except ValueError:
+                self.broken_lines.append(line)
+
+    def requests(self, method, path):
+        """The requests that the server has answered, as its log tells."""
+        time.sleep(0.2)
+        return [line for line in self.log if line.get("method") == method and line.get("path") == path]
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            status = self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError("the server did not stop")
+        self.folder.cleanup()
+        assert status == 0, f"the server ended with status {status}"
+        assert not self.broken_lines, f"not JSON: {self.broken_lines}"
+        faults = [line for line in self.log if line["level"] == "ERROR" or line.get("status", 0) >= 500]
+        assert not faults, f"faults in the log: {faults}"
+
+
+def equal(seen, expected, what):
+    assert seen == expected, f"{what}: {seen!r}, expected {expected!r}"

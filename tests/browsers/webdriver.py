@@ -1,0 +1,168 @@
+"""As much of the WebDriver protocol (https://www.w3.org/TR/webdriver2/) as the journey needs."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+PATIENCE = 30
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Stale(AssertionError):
+    """The element stood on a page that is gone."""
+
+
+class Chromium:
+    """A headless Chromium in which scripts are switched off, with an empty profile."""
+
+    def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.profile = tempfile.mkdtemp(prefix="chromium-")
+        self.driver = subprocess.Popen(
+            ["chromedriver", f"--port={port}", "--silent"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.base = f"http://127.0.0.1:{port}"
+        options = {
+            "args": [*FLAGS, f"--user-data-dir={self.profile}"],
+            "prefs": {"profile.managed_default_content_settings.javascript": 2},
+        }
+        capabilities = {
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
+        try:
+            self._await_driver()
+            session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
+            self.base += f"/session/{session['sessionId']}"
+            self._call("POST", "/timeouts", {"implicit": 0, "pageLoad": PATIENCE * 1000})
+        except BaseException:
+            self.close()
+            raise
+
+    def _await_driver(self):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                if self._call("GET", "/status")["ready"]:
+                    return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        raise AssertionError("chromedriver did not start")
+
+    def _call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.base + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=2 * PATIENCE) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            detail = json.load(error)["value"]
+            fault = Stale if detail["error"] in ("stale element reference", "no such element") else AssertionError
+            raise fault(f"{method} {path} {body}: {detail['error']}: {detail['message']}") from None
+
+    def open(self, url):
+        self._call("POST", "/url", {"url": url})
+
+    def url(self):
+        return self._call("GET", "/url")
+
+    def title(self):
+        return self._call("GET", "/title")
+
+    def find_all(self, css):
+        found = self._call("POST", "/elements", {"using": "css selector", "value": css})
+        return [element[ELEMENT] for element in found]
+
+    def find(self, css):
+        found = self.find_all(css)
+        assert found, f"no {css} on {self.url()}"
+        return found[0]
+
+    def text(self, css="body"):
+        return self._call("GET", f"/element/{self.find(css)}/text")
+
+    def css(self, css, name):
+        return self._call("GET", f"/element/{self.find(css)}/css/{name}")
+
+    def property(self, css, name):
+        return self._call("GET", f"/element/{self.find(css)}/property/{name}")
+
+    def focused(self):
+        return self._call("GET", f"/element/{self._call('GET', '/element/active')[ELEMENT]}/property/id")
+
+    def click(self, css):
+        self._call("POST", f"/element/{self.find(css)}/click", {})
+
+    def button(self, label, within="main"):
+        """Presses the button with that label, as it is read out if it has a name for that."""
+        for element in self.find_all(f"{within} button"):
+            shown = self._call("GET", f"/element/{element}/text")
+            if shown == label:
+                return self._leave_by(element)
+        raise AssertionError(f"no button {label!r} on {self.url()}")
+
+    def link(self, label):
+        found = self._call("POST", "/elements", {"using": "link text", "value": label})
+        assert found, f"no link {label!r} on {self.url()}"
+        self._leave_by(found[0][ELEMENT])
+
+    def _leave_by(self, element):
+        """Clicks, and waits until another page has taken this one's place."""
+        page = self.find("html")
+        self._call("POST", f"/element/{element}/click", {})
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                self._call("GET", f"/element/{page}/name")
+            except Stale:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the click led nowhere: {self.url()}")
+
+    def fill(self, **fields):
+        for name, value in fields.items():
+            element = self.find(f"main [name={name}]")
+            self._call("POST", f"/element/{element}/clear", {})
+            self._call("POST", f"/element/{element}/value", {"text": value})
+
+    def cookies(self):
+        return {cookie["name"]: cookie for cookie in self._call("GET", "/cookie")}
+
+    def console(self):
+        return self._call("POST", "/se/log", {"type": "browser"})
+
+    def close(self):
+        try:
+            if "/session/" in self.base:
+                self._call("DELETE", "")
+        finally:
+            # The browser too, should it hang: it is in the driver's group.
+            os.killpg(self.driver.pid, signal.SIGKILL)
+            self.driver.wait(timeout=PATIENCE)
+            shutil.rmtree(self.profile, ignore_errors=True)
