@@ -1,9 +1,14 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sqlx::{AnyConnection, Row};
 
 use super::{Event, Kind};
 use crate::clock::Seconds;
 use crate::db::{Db, DbError};
 use crate::id::{SessionId, UserId, random_text};
+
+/// Times are whole seconds: within one, events are told apart by the order in which the process recorded them.
+static SEQUENCE: AtomicU64 = AtomicU64::new(0);
 
 pub async fn insert(
     connection: &mut AnyConnection,
@@ -18,7 +23,7 @@ pub async fn insert(
         "insert into security_events (id, user_id, session_id, kind, at, user_agent, address)
          values ($1, $2, $3, $4, $5, $6, $7)",
     )
-    .bind(random_text::<16>())
+    .bind(format!("{:016x}.{}", SEQUENCE.fetch_add(1, Ordering::Relaxed), random_text::<16>()))
     .bind(user.as_str())
     .bind(session.map(SessionId::as_str))
     .bind(kind.as_str())
@@ -43,7 +48,7 @@ pub async fn has_since(db: &Db, kind: Kind, session: &SessionId, since: Seconds)
 pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbError> {
     let rows = sqlx::query(
         "select kind, at, user_agent, address
-         from security_events where user_id = $1 order by at desc, id limit $2",
+         from security_events where user_id = $1 order by at desc, id desc limit $2",
     )
     .bind(user.as_str())
     .bind(most)

@@ -22,6 +22,8 @@ pub struct ErrorPage {
     pub request_id: String,
     /// The fault will pass by itself.
     pub retry: bool,
+    /// The address to try again, unless a form was being sent.
+    pub again: Option<String>,
 }
 
 pub fn catchers() -> Vec<Catcher> {
@@ -37,12 +39,16 @@ fn log_in_first(request: &Request<'_>) -> SeeOther {
 
 /// The address to come back to. What was to be submitted cannot be repeated; the page that it stood on can.
 fn came_from(request: &Request<'_>) -> Option<ReturnTo> {
-    if matches!(request.method(), Method::Get | Method::Head) {
+    if is_get(request) {
         return ReturnTo::check(&request.uri().to_string());
     }
     let origin = request.rocket().state::<Site>()?.config.public_url.origin();
     let path = request.headers().get_one("Referer")?.strip_prefix(origin)?;
     ReturnTo::check(path)
+}
+
+fn is_get(request: &Request<'_>) -> bool {
+    matches!(request.method(), Method::Get | Method::Head)
 }
 
 #[rocket::catch(default)]
@@ -57,6 +63,7 @@ fn any_error(status: Status, request: &Request<'_>) -> Result<Bare, Status> {
         detail: detail.to_owned(),
         request_id: RequestId::of(request).as_str().to_owned(),
         retry,
+        again: came_from(request).filter(|_| retry && is_get(request)).map(|again| again.as_str().to_owned()),
     };
     Ok(Bare(Page::with(status, page).retry_after(retry.then_some(RETRY_AFTER_SECONDS))))
 }
@@ -101,7 +108,7 @@ fn words(status: Status) -> (&'static str, &'static str) {
         ),
         503 => (
             "The site is not ready right now",
-            "It is very busy, or its database is away for a moment. You are still logged in, and nothing that was saved is lost.",
+            "It is very busy, or its database is away for a moment. Nobody is logged out by that, and nothing that was saved is lost.",
         ),
         _ if status.code < 500 => (
             "That did not work",

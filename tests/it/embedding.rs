@@ -1,0 +1,60 @@
+//! The example of the README, which is also a program, is run here as a site.
+
+use crate::helpers::{EMAIL, NAME, PASSWORD, TestApp};
+
+#[allow(dead_code, reason = "here, its launch is not called")]
+#[path = "../../examples/embed.rs"]
+mod embed;
+
+async fn start() -> TestApp {
+    TestApp::build(&[], embed::extend).await
+}
+
+#[rocket::async_test]
+async fn a_visitor_is_sent_to_the_login_page_and_comes_back() {
+    let app = start().await;
+    app.registered().await;
+    let mut browser = app.browser();
+    assert!(browser.get("/").await.has("Log in at /login"), "the site's own home page stands before ours");
+    let refused = browser.get("/reports").await;
+    assert_eq!((refused.status, refused.location()), (303, Some("/login?next=%2Freports")));
+    let page = browser.fill("/reports", "/login", &[("email", EMAIL), ("password", PASSWORD)]).await;
+    assert_eq!((page.status, page.path.as_str()), (200, "/reports"));
+    assert!(page.has(&format!("Reports for {EMAIL}")));
+    assert!(browser.get("/").await.has(NAME));
+}
+
+#[rocket::async_test]
+async fn a_handler_of_the_sites_own_delivers_a_rotation() {
+    let app = start().await;
+    let mut browser = app.registered().await;
+    app.advance(901);
+    let page = browser.get("/reports").await;
+    assert_eq!(page.status, 200);
+    assert!(page.delivers());
+}
+
+#[rocket::async_test]
+async fn only_an_administrator_sees_what_is_for_administrators() {
+    let app = start().await;
+    let mut browser = app.registered().await;
+    browser.get("/reports").await;
+    let refused = browser.get("/statistics").await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.has("<h1>"), "a page in words");
+    app.site().accounts.make_admin(EMAIL).await.expect("made an administrator");
+    let page = browser.get("/statistics").await;
+    assert_eq!((page.status, page.body.as_str()), (200, "1 reports served"));
+}
+
+#[rocket::async_test]
+async fn an_old_proof_of_identity_must_be_renewed_first() {
+    let app = start().await;
+    let mut browser = app.registered().await;
+    assert_eq!(browser.get("/reports/export").await.status, 200);
+    app.advance(301);
+    let refused = browser.get("/reports/export").await;
+    assert_eq!((refused.status, refused.location()), (303, Some("/confirm?next=%2Freports%2Fexport")));
+    let page = browser.fill("/reports/export", "/confirm", &[("password", PASSWORD)]).await;
+    assert_eq!((page.status, page.path.as_str()), (200, "/reports/export"));
+}
