@@ -29,21 +29,27 @@ impl Fairing for SecurityHeaders {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let mut default = |name: &'static str, value: &'static str| {
-            if !response.headers().contains(name) {
-                response.set_header(Header::new(name, value));
-            }
-        };
-        default("Content-Security-Policy", CONTENT_SECURITY_POLICY);
-        default("Referrer-Policy", REFERRER_POLICY);
-        default("X-Content-Type-Options", "nosniff");
-        default("X-Frame-Options", "DENY");
-        default("Cross-Origin-Opener-Policy", "same-origin");
-        default("Cross-Origin-Resource-Policy", "same-origin");
-        default("Permissions-Policy", PERMISSIONS_POLICY);
-        default("Cache-Control", "no-store");
-        if request.rocket().state::<Config>().is_some_and(|config| config.public_url.is_https()) {
-            default("Strict-Transport-Security", STRICT_TRANSPORT_SECURITY);
+        add_missing(request, response);
+    }
+}
+
+/// Adds each header that the response does not have yet. Rocket answers requests that are not even HTTP without
+/// running fairings: there, the catcher calls this.
+pub fn add_missing(request: &Request<'_>, response: &mut Response<'_>) {
+    let mut default = |name: &'static str, value: &'static str| {
+        if !response.headers().contains(name) {
+            response.set_header(Header::new(name, value));
         }
+    };
+    default("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+    default("Referrer-Policy", REFERRER_POLICY);
+    default("X-Content-Type-Options", "nosniff");
+    default("X-Frame-Options", "DENY");
+    default("Cross-Origin-Opener-Policy", "same-origin");
+    default("Cross-Origin-Resource-Policy", "same-origin");
+    default("Permissions-Policy", PERMISSIONS_POLICY);
+    default("Cache-Control", "no-store");
+    if request.rocket().state::<Config>().is_some_and(|config| config.public_url.is_https()) {
+        default("Strict-Transport-Security", STRICT_TRANSPORT_SECURITY);
     }
 }

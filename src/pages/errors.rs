@@ -2,12 +2,14 @@
 
 use askama::Template;
 use rocket::http::{Method, Status};
+use rocket::response::Responder;
 use rocket::{Catcher, Request};
 
-use super::page::{Failure, Frame, Page, RETRY_AFTER_SECONDS, SeeOther};
+use super::page::{Frame, Page, RETRY_AFTER_SECONDS, SeeOther};
 use crate::auth::Site;
 use crate::auth::guards::ConfirmationNeeded;
 use crate::auth::return_to::ReturnTo;
+use crate::http;
 use crate::http::log::RequestId;
 
 #[derive(Template)]
@@ -44,8 +46,8 @@ fn came_from(request: &Request<'_>) -> Option<ReturnTo> {
 }
 
 #[rocket::catch(default)]
-fn any_error(status: Status, request: &Request<'_>) -> Result<Page<ErrorPage>, Failure> {
-    let site = request.rocket().state::<Site>().ok_or(Failure(Status::InternalServerError))?;
+fn any_error(status: Status, request: &Request<'_>) -> Result<Bare, Status> {
+    let site = request.rocket().state::<Site>().ok_or(Status::InternalServerError)?;
     let (title, detail) = words(status);
     let retry = matches!(status.code, 429 | 503);
     let page = ErrorPage {
@@ -56,7 +58,18 @@ fn any_error(status: Status, request: &Request<'_>) -> Result<Page<ErrorPage>, F
         request_id: RequestId::of(request).as_str().to_owned(),
         retry,
     };
-    Ok(Page::with(status, page).retry_after(retry.then_some(RETRY_AFTER_SECONDS)))
+    Ok(Bare(Page::with(status, page).retry_after(retry.then_some(RETRY_AFTER_SECONDS))))
+}
+
+/// An error page that no fairing may come after.
+struct Bare(Page<ErrorPage>);
+
+impl<'r> Responder<'r, 'static> for Bare {
+    fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
+        let mut response = self.0.respond_to(request)?;
+        http::complete(request, &mut response);
+        Ok(response)
+    }
 }
 
 fn words(status: Status) -> (&'static str, &'static str) {
