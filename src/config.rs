@@ -212,7 +212,7 @@ impl Config {
             public_url: settings.read(
                 "public_url",
                 &format!("http://localhost:{port}"),
-                "an address such as https://example.org, without a path; \
+                "an address such as https://example.org, of at most 100 characters, without a path; \
                  http:// only on this machine (localhost), unless allow_insecure_http = true says that losing every password is acceptable",
                 |text| public_url(text, allow_insecure_http),
             ),
@@ -390,6 +390,9 @@ fn without_password(database_url: &str) -> String {
     }
 }
 
+/// The address stands twice in each token: with a longer one, a cookie that carries an RS256 token would pass 1 KiB.
+const PUBLIC_URL_MAX: usize = 100;
+
 fn public_url(text: &str, allow_insecure_http: bool) -> Option<PublicUrl> {
     let url = Url::parse(text).ok()?;
     let https = match url.scheme() {
@@ -402,7 +405,8 @@ fn public_url(text: &str, allow_insecure_http: bool) -> Option<PublicUrl> {
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
-    bare.then(|| PublicUrl { origin: url.origin().ascii_serialization(), https })
+    let origin = url.origin().ascii_serialization();
+    (bare && origin.len() <= PUBLIC_URL_MAX).then_some(PublicUrl { origin, https })
 }
 
 fn is_loopback(url: &Url) -> bool {

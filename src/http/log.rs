@@ -51,29 +51,36 @@ impl Fairing for RequestLog {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        arrival(request);
+        request.local_cache(|| Some(Arrival::of(request)));
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let id = RequestId::of(request);
-        response.set_header(Header::new(HEADER, id.as_str().to_owned()));
-        let arrival = arrival(request);
-        tracing::info!(
-            target: "hallpass::request",
-            id = id.as_str(),
-            method = arrival.method.as_str(),
-            path = arrival.path,
-            status = response.status().code,
-            microseconds = arrival.at.elapsed().as_micros() as u64,
-            address = %address::of(request),
-        );
+        finish(request, response);
     }
 }
 
-fn arrival<'r>(request: &'r Request<'_>) -> &'r Arrival {
-    request.local_cache(|| Arrival {
-        at: Instant::now(),
-        method: request.method(),
-        path: request.uri().path().as_str().to_owned(),
-    })
+pub(super) fn has_arrived(request: &Request<'_>) -> bool {
+    request.local_cache(|| None::<Arrival>).is_some()
+}
+
+pub(super) fn finish(request: &Request<'_>, response: &mut Response<'_>) {
+    let id = RequestId::of(request);
+    response.set_header(Header::new(HEADER, id.as_str().to_owned()));
+    let late = Arrival::of(request);
+    let arrival = request.local_cache(|| None).as_ref().unwrap_or(&late);
+    tracing::info!(
+        target: "hallpass::request",
+        id = id.as_str(),
+        method = arrival.method.as_str(),
+        path = arrival.path,
+        status = response.status().code,
+        microseconds = arrival.at.elapsed().as_micros() as u64,
+        address = %address::of(request),
+    );
+}
+
+impl Arrival {
+    fn of(request: &Request<'_>) -> Self {
+        Self { at: Instant::now(), method: request.method(), path: request.uri().path().as_str().to_owned() }
+    }
 }

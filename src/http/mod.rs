@@ -6,7 +6,9 @@ pub mod in_flight;
 pub mod log;
 
 use rocket::fairing::AdHoc;
+use rocket::http::Method;
 use rocket::shield::Shield;
+use rocket::{Request, Response};
 
 /// Attaches the fairings of this module.
 pub fn stage() -> AdHoc {
@@ -15,7 +17,29 @@ pub fn stage() -> AdHoc {
         rocket
             .attach(Shield::new())
             .attach(in_flight::InFlight::default())
+            .attach(no_head_by_form())
             .attach(log::RequestLog)
             .attach(headers::SecurityHeaders)
     })
+}
+
+/// Rocket lets the first field of a form, `_method`, make a HEAD of a POST. The answer would announce a body to a
+/// connection that knows of no HEAD, and break off: such a form stays a POST.
+fn no_head_by_form() -> AdHoc {
+    AdHoc::on_request("hallpass: no HEAD by form", |request, _| {
+        Box::pin(async move {
+            if request.method() == Method::Head && request.content_type().is_some_and(|kind| kind.is_form()) {
+                request.set_method(Method::Post);
+            }
+        })
+    })
+}
+
+/// Does for a response what the fairings do, if they do not run: what Rocket cannot make a request of (an unknown
+/// method, an address without a path) is answered by the catcher alone.
+pub fn complete(request: &Request<'_>, response: &mut Response<'_>) {
+    if !log::has_arrived(request) {
+        headers::add_missing(request, response);
+        log::finish(request, response);
+    }
 }

@@ -9,7 +9,7 @@ use super::page::{Frame, Page, RETRY_AFTER_SECONDS, SeeOther};
 use crate::auth::Site;
 use crate::auth::guards::ConfirmationNeeded;
 use crate::auth::return_to::ReturnTo;
-use crate::http::headers;
+use crate::http;
 use crate::http::log::RequestId;
 
 #[derive(Template)]
@@ -74,7 +74,7 @@ struct Bare(Page<ErrorPage>);
 impl<'r> Responder<'r, 'static> for Bare {
     fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
         let mut response = self.0.respond_to(request)?;
-        headers::add_missing(request, &mut response);
+        http::complete(request, &mut response);
         Ok(response)
     }
 }

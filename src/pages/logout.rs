@@ -1,9 +1,9 @@
 use askama::Template;
-use rocket::http::{Header, Status};
+use rocket::http::Header;
 use rocket::{Responder, Route, State, get, post, routes};
 
 use super::form::Submission;
-use super::page::{Failure, Frame, Page, SeeOther};
+use super::page::{Failure, Frame, Notice, Page, SeeOther};
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::exchange::Exchange;
@@ -14,6 +14,7 @@ use crate::sessions::Reason;
 #[template(path = "logout.html")]
 pub struct LogoutPage {
     pub frame: Frame,
+    pub notice: Option<Notice>,
 }
 
 /// What pages left in the browser's cache and storage goes too (ASVS 14.3.1).
@@ -35,7 +36,7 @@ pub fn routes() -> Vec<Route> {
 
 #[get("/logout")]
 fn show(_visitor: MaybeUser, frame: Frame) -> Page<LogoutPage> {
-    Page::ok(LogoutPage { frame })
+    Page::ok(LogoutPage { frame, notice: None })
 }
 
 #[post("/logout", data = "<submission>")]
@@ -47,8 +48,9 @@ async fn submit(
     frame: Frame,
     submission: Submission,
 ) -> Result<LogoutAnswer, Failure> {
-    if submission.accept(Vec::new()).is_err() {
-        return Ok(LogoutAnswer::Again(Page::with(Status::Forbidden, LogoutPage { frame })));
+    if let Err(refusal) = submission.accept(Vec::new()) {
+        let page = LogoutPage { frame, notice: refusal.notice };
+        return Ok(LogoutAnswer::Again(Page::with(refusal.status, page)));
     }
     if let Some(user) = visitor.0 {
         site.sessions.end(&user.id, &user.session, Reason::Logout, Some(&client)).await?;

@@ -34,7 +34,13 @@ async fn good(site: &Site, token: &str) -> Result<(), Failure> {
 }
 
 #[get("/setup?<token>")]
-async fn show(_visitor: Anonymous, site: &State<Site>, frame: Frame, token: &str) -> Result<Page<SetupPage>, Failure> {
+async fn show(
+    _visitor: Anonymous,
+    site: &State<Site>,
+    frame: Frame,
+    token: Option<&str>,
+) -> Result<Page<SetupPage>, Failure> {
+    let token = token.unwrap_or_default();
     good(site, token).await?;
     let password_min_length = site.config.password_min_length;
     let (token, faults, notice) = (token.to_owned(), Faults::default(), None);

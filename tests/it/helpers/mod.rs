@@ -2,7 +2,9 @@
 
 mod app;
 mod browser;
+pub mod html;
 mod page;
+pub mod raw;
 mod server;
 
 pub use app::TestApp;

@@ -90,6 +90,11 @@ impl Page {
         }
         Form { fields }
     }
+
+    /// Whether this is a whole page of the site, with words for people.
+    pub fn is_in_words(&self) -> bool {
+        ["<!doctype html>", "<h1>", "class=\"site-footer\"", "</html>"].iter().all(|part| self.has(part))
+    }
 }
 
 impl Form {

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -5,6 +6,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+/// Where a started program's log goes, in its folder.
+const LOG: &str = "server.log";
 
 /// The real program in a folder of its own, as an operator starts it.
 pub struct Server {
@@ -33,8 +37,8 @@ impl Server {
 
     /// Starts the program and waits until it says that it is ready.
     pub fn launch(&mut self) {
-        let mut child =
-            self.command(&[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+        let log = File::options().create(true).append(true).open(self.folder.path().join(LOG)).expect("a file");
+        let mut child = self.command(&[]).stdout(Stdio::piped()).stderr(log).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         self.child = Some(child);
         self.greeting.clear();
@@ -129,6 +133,11 @@ impl Server {
         let Some(mut child) = self.child.take() else { return true };
         let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
         child.wait().is_ok_and(|status| status.success())
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default()
     }
 }
 
