@@ -4,11 +4,13 @@ mod app;
 mod browser;
 mod page;
 mod server;
+mod wire;
 
 pub use app::TestApp;
 pub use browser::{Browser, encode};
 pub use page::Page;
 pub use server::Server;
+pub use wire::WireBrowser;
 
 /// The account that most tests use.
 pub const NAME: &str = "Ann Example";
