@@ -98,7 +98,8 @@ impl SealedKey {
             SigningAlgorithm::EdDsa => (EncodingKey::from_ed_der(&private_key), DecodingKey::from_ed_der(&public_key)),
             SigningAlgorithm::Es256 => (EncodingKey::from_ec_der(&private_key), DecodingKey::from_ec_der(&public_key)),
             SigningAlgorithm::Rs256 => {
-                (EncodingKey::from_rsa_der(&private_key), DecodingKey::from_rsa_der(&public_key))
+                let private_key = pkcs1(&private_key).ok_or_else(failed)?;
+                (EncodingKey::from_rsa_der(private_key), DecodingKey::from_rsa_der(&public_key))
             }
         };
         let (created_at, signs_from) = (self.created_at, self.signs_from);
@@ -125,6 +126,14 @@ fn key_pair(algorithm: SigningAlgorithm) -> Result<(Vec<u8>, Vec<u8>), aws_lc_rs
             (pair.public_key().as_ref().to_vec(), private_key.as_ref().to_vec())
         }
     })
+}
+
+/// What jsonwebtoken signs with: PKCS#1. PKCS#8 is that in an octet string, after version and algorithm (RFC 5208
+/// section 5); both lengths take two bytes in a key of 2048 bits.
+fn pkcs1(pkcs8: &[u8]) -> Option<&[u8]> {
+    const VERSION_AND_ALGORITHM: &[u8] = b"\x02\x01\x00\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+    let content = pkcs8.strip_prefix(b"\x30\x82")?.get(2..)?;
+    content.strip_prefix(VERSION_AND_ALGORITHM)?.strip_prefix(b"\x04\x82")?.get(2..)
 }
 
 fn seal(secret: &MasterSecret, kid: &str, private_key: &[u8]) -> Result<String, KeyError> {
