@@ -1,11 +1,12 @@
 //! The command line. Commands run beside a running server on the same database.
 
+mod log;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use ::rocket::fairing::AdHoc;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::auth::Site;
 use crate::clock::Clock;
@@ -120,7 +121,7 @@ pub fn run() -> ExitCode {
 }
 
 async fn serve(log_format: LogFormat) -> Done {
-    log_to_stderr(log_format);
+    log::start(log_format);
     // Each connection is a file; the usual limit is too low for a busy site.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "could not raise the limit of open files");
@@ -174,19 +175,6 @@ async fn greet(site: &Site, port: u16) -> Result<(), crate::db::DbError> {
     }
     let _ = out.flush();
     Ok(())
-}
-
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,hallpass=info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "a request failed by a fault in the program: {panic}");
-    }));
 }
 
 async fn manage(command: Command, config: Config) -> Done {
