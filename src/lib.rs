@@ -31,7 +31,7 @@ mod named;
 pub mod pages;
 pub mod sessions;
 pub mod tokens;
-mod upkeep;
+pub mod upkeep;
 
 pub use auth::guards::{Admin, Anonymous, CurrentUser, MaybeUser, RecentlyAuthenticated};
 pub use config::figment;

@@ -111,7 +111,7 @@ fn a_file_that_says_nothing_sensible_is_refused() {
         let said = server.refusal();
         assert!(said.contains(word) && !said.contains("panicked"), "{toml}: {said}");
     }
-    for (name, value, word) in [("ROCKET_ADDRESS", "nowhere", "address"), ("ROCKET_PORT", "70000", "port")] {
+    for (name, value, word) in [("ROCKET_ADDRESS", "nowhere", "ADDRESS"), ("ROCKET_PORT", "70000", "PORT")] {
         let mut server = Server::prepare(&[]);
         server.set(name, Some(value));
         let said = server.refusal();

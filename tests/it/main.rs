@@ -2,7 +2,13 @@
 
 mod cli;
 mod config;
+mod full_disk;
 mod helpers;
+mod keys;
 mod layout;
 mod login;
+mod logs;
+mod operation;
+mod pruning;
 mod rotation;
+mod trouble;
