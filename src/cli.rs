@@ -1,11 +1,12 @@
 //! The command line. Commands run beside a running server on the same database.
 
+mod log;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use ::rocket::fairing::AdHoc;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::auth::Site;
 use crate::clock::Clock;
@@ -104,9 +105,11 @@ enum KeyCommand {
 /// Parses the command line and runs it.
 pub fn run() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
-    let done = match command {
-        Command::Serve => ::rocket::execute(serve()),
-        command => ::rocket::execute(manage(command)),
+    // Read before Rocket starts, which would panic over a file that is no TOML.
+    let done = match (Config::read(&figment()), command) {
+        (Err(error), _) => Err(error.into()),
+        (Ok(config), Command::Serve) => ::rocket::execute(serve(config.log_format)),
+        (Ok(config), command) => ::rocket::execute(manage(command, config)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -117,14 +120,13 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn serve() -> Done {
-    let figment = figment();
-    log_to_stderr(Config::read(&figment)?.log_format);
+async fn serve(log_format: LogFormat) -> Done {
+    log::start(log_format);
     // Each connection is a file; the usual limit is too low for a busy site.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "could not raise the limit of open files");
     }
-    let launched = crate::rocket(figment).attach(AdHoc::on_liftoff("hallpass: greeting", |rocket| {
+    let launched = crate::rocket(figment()).attach(AdHoc::on_liftoff("hallpass: greeting", |rocket| {
         Box::pin(async move {
             if let Some(site) = rocket.state::<Site>()
                 && let Err(error) = greet(site, rocket.config().port).await
@@ -175,21 +177,7 @@ async fn greet(site: &Site, port: u16) -> Result<(), crate::db::DbError> {
     Ok(())
 }
 
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,hallpass=info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "a request failed by a fault in the program: {panic}");
-    }));
-}
-
-async fn manage(command: Command) -> Done {
-    let config = Config::read(&figment())?;
+async fn manage(command: Command, config: Config) -> Done {
     match command {
         Command::Config => return show_config(&config),
         Command::Migrate => {
@@ -293,7 +281,7 @@ async fn session(site: &Site, command: SessionCommand) -> Done {
                 Some(email) => site.sessions.end_others(&site.accounts.by_email(&email).await?.id, None, None).await?,
                 None => site.sessions.end_everyones().await?,
             };
-            say(&format!("Ended {ended} sessions."));
+            say(&format!("Ended {ended} session{}.", if ended == 1 { "" } else { "s" }));
         }
     }
     Ok(())

@@ -190,6 +190,9 @@ impl Provider for Environment {
                 Some((name, Value::from(value.to_string_lossy().into_owned())))
             })
             .collect();
+        if settings.is_empty() {
+            return Ok(Map::new());
+        }
         let table = Dict::from([(TABLE.to_owned(), Value::from(settings))]);
         Ok(Map::from([(Profile::Global, table)]))
     }
@@ -251,6 +254,11 @@ impl Config {
             log_format: settings.read("log_format", "text", &one_of(LogFormat::NAMES), |text| text.parse().ok()),
             shown: Vec::new(),
         };
+        if config.argon2_memory_kib < 8 * config.argon2_parallelism {
+            settings
+                .faults
+                .push("argon2_memory_kib: must be at least 8 KiB for each of argon2_parallelism.".to_owned());
+        }
         let mut shown = settings.finish()?;
         for line in &mut shown {
             if line.name == "secret" && !line.value.is_empty() {
@@ -259,11 +267,6 @@ impl Config {
             if line.name == "database_url" {
                 line.value = without_password(&line.value);
             }
-        }
-        if config.argon2_memory_kib < 8 * config.argon2_parallelism {
-            return Err(ConfigError(vec![
-                "argon2_memory_kib: must be at least 8 KiB for each of argon2_parallelism".to_owned(),
-            ]));
         }
         Ok(Self { shown, ..config })
     }
@@ -283,6 +286,7 @@ impl Config {
 struct Settings<'f> {
     figment: &'f Figment,
     given: BTreeMap<String, Value>,
+    known: Vec<&'static str>,
     faults: Vec<String>,
     shown: Vec<Shown>,
 }
@@ -295,11 +299,12 @@ impl<'f> Settings<'f> {
             Err(error) if error.missing() => Dict::new(),
             Err(error) => return Err(ConfigError(vec![error.to_string()])),
         };
-        Ok(Self { figment, given, faults: Vec::new(), shown: Vec::new() })
+        Ok(Self { figment, given, known: Vec::new(), faults: rocket_faults(figment), shown: Vec::new() })
     }
 
     /// A bad value is noted and the default stands in for it, so that one run names every fault.
     fn read<T>(&mut self, name: &'static str, default: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+        self.known.push(name);
         let given = self.given.remove(name);
         let (text, source) = match &given {
             Some(value) => (as_text(value), self.source(name, value)),
@@ -324,14 +329,23 @@ impl<'f> Settings<'f> {
     }
 
     fn finish(mut self) -> Result<Vec<Shown>, ConfigError> {
-        let known: Vec<_> = self.shown.iter().map(|line| line.name).collect();
+        let known = self.known.join(", ");
         for (name, value) in &self.given {
             let source = self.source(name, value);
-            self.faults
-                .push(format!("{name} (from {source}): there is no such setting. Settings are: {}.", known.join(", ")));
+            self.faults.push(format!("{name} (from {source}): there is no such setting. Settings are: {known}."));
         }
         if self.faults.is_empty() { Ok(self.shown) } else { Err(ConfigError(self.faults)) }
     }
+}
+
+/// What is wrong with the settings that are Rocket's: it would only say that something is.
+fn rocket_faults(figment: &Figment) -> Vec<String> {
+    let bad = figment.extract::<rocket::Config>().err().into_iter().flatten().map(|error| error.to_string());
+    // Rocket takes a table of the file for a profile, and one that is not selected for nothing.
+    let profile = Profile::new(TABLE);
+    let misplaced = (figment.profile() != profile && figment.profiles().any(|given| *given == profile))
+        .then(|| format!("[{TABLE}]: this table would have no effect. Its name must be [default.{TABLE}]."));
+    bad.chain(misplaced).collect()
 }
 
 /// Text, a number, a truth value or a list of them, as one text; tables are no setting's form.
@@ -381,13 +395,18 @@ fn database_url(text: &str) -> Option<String> {
 }
 
 fn without_password(database_url: &str) -> String {
-    match Url::parse(database_url) {
-        Ok(mut url) if url.password().is_some() => {
-            let _ = url.set_password(Some("***"));
-            url.to_string()
-        }
-        _ => database_url.to_owned(),
+    if database_url.starts_with("sqlite:") {
+        return database_url.to_owned();
     }
+    // Of an address that cannot be read nobody knows where its password stands.
+    let Ok(mut url) = Url::parse(database_url) else { return "(set, not shown)".to_owned() };
+    if url.password().is_some() {
+        let _ = url.set_password(Some("***"));
+    }
+    if url.query().is_some_and(|query| query.to_lowercase().contains("password")) {
+        url.set_query(Some("***"));
+    }
+    url.to_string()
 }
 
 /// The address stands twice in each token: with a longer one, a cookie that carries an RS256 token would pass 1 KiB.

@@ -44,7 +44,7 @@ pub mod pages;
 pub mod sessions;
 #[doc(hidden)]
 pub mod tokens;
-mod upkeep;
+pub mod upkeep;
 
 pub use auth::guards::{Admin, Anonymous, CurrentUser, MaybeUser, RecentlyAuthenticated};
 pub use config::figment;

@@ -106,7 +106,7 @@ impl Keyring {
         let keys = self.keys();
         match keys.iter().last() {
             None => self.add(now, None).await?,
-            Some(newest) if newest.algorithm != self.algorithm => self.add(now, Some(&newest.kid)).await?,
+            Some(newest) if newest.algorithm != self.algorithm => self.add(self.at_once(), Some(&newest.kid)).await?,
             Some(newest) if now >= newest.signs_from + KEY_LIFETIME - PUBLISHED_AHEAD => {
                 // After a long standstill the old key is overdue: publish ahead all the same.
                 let signs_from = (newest.signs_from + KEY_LIFETIME).max(now + PUBLISHED_AHEAD);
@@ -130,8 +130,15 @@ impl Keyring {
     pub async fn rotate(&self) -> Result<String, KeyringError> {
         self.reload().await?;
         let newest = self.keys().iter().last().map(|key| key.kid.clone());
-        self.add(self.clock.now(), newest.as_deref()).await?;
-        Ok(self.keys().current(self.clock.now()).map(|key| key.kid.clone()).unwrap_or_default())
+        let signs_from = self.at_once();
+        self.add(signs_from, newest.as_deref()).await?;
+        Ok(self.keys().current(signs_from).map(|key| key.kid.clone()).unwrap_or_default())
+    }
+
+    /// When a key may take over that is to sign now: two keys of the same second would stand in no order.
+    fn at_once(&self) -> Seconds {
+        let now = self.clock.now();
+        self.keys().current(now).map_or(now, |current| now.max(current.signs_from + 1))
     }
 
     /// Adds a key after `newest`; if another process has added one in the meantime, that one serves.

@@ -81,7 +81,8 @@ fn show_logged_in(_user: CurrentUser, next: Option<&str>) -> SeeOther {
     SeeOther::to(next.and_then(ReturnTo::check).as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))
 }
 
-#[post("/login", rank = 2)]
-fn submit_logged_in(_user: CurrentUser) -> SeeOther {
-    SeeOther::to(AFTER_LOGIN)
+#[post("/login", data = "<submission>", rank = 2)]
+fn submit_logged_in(_user: CurrentUser, submission: Submission) -> SeeOther {
+    let next = submission.fields.first("next").and_then(ReturnTo::check);
+    SeeOther::to(next.as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))
 }

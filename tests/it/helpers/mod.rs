@@ -6,11 +6,13 @@ pub mod html;
 mod page;
 pub mod raw;
 mod server;
+mod wire;
 
 pub use app::TestApp;
 pub use browser::{Browser, encode};
 pub use page::Page;
 pub use server::Server;
+pub use wire::WireBrowser;
 
 /// The account that most tests use.
 pub const NAME: &str = "Ann Example";

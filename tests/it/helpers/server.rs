@@ -16,6 +16,7 @@ pub struct Server {
     port: u16,
     settings: Vec<(String, String)>,
     child: Option<Child>,
+    wrapper: Vec<String>,
     /// What it printed when it was ready.
     pub greeting: String,
 }
@@ -32,7 +33,7 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { folder, port, settings, child: None, greeting: String::new() }
+        Self { folder, port, settings, child: None, wrapper: Vec::new(), greeting: String::new() }
     }
 
     /// Starts the program and waits until it says that it is ready.
@@ -70,8 +71,13 @@ impl Server {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+        let program = env!("CARGO_BIN_EXE_hallpass");
+        let mut command = Command::new(self.wrapper.first().map_or(program, String::as_str));
+        if !self.wrapper.is_empty() {
+            command.args(&self.wrapper[1..]).arg(program);
+        }
         command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
         command.env("ROCKET_PORT", self.port.to_string()).env("ROCKET_ADDRESS", "127.0.0.1");
         for (name, value) in &self.settings {
             command.env(name, value);
@@ -133,6 +139,36 @@ impl Server {
         let Some(mut child) = self.child.take() else { return true };
         let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
         child.wait().is_ok_and(|status| status.success())
+    }
+
+    /// A setting for what is started from now on; none: as if it had never been set.
+    pub fn set(&mut self, name: &str, value: Option<&str>) {
+        self.settings.retain(|(given, _)| given != name);
+        self.settings.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Starts the program by another command, which gets its path as the last argument: to limit what it may do.
+    pub fn start_by(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Tries to start the server, which must end by itself without having listened. Returns what it said.
+    pub fn refusal(&self) -> String {
+        let mut child =
+            self.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let end = Instant::now() + Duration::from_secs(30);
+        while child.try_wait().expect("its status").is_none() {
+            let listens = std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+            if listens || Instant::now() > end {
+                let _ = child.kill();
+                panic!("it started: {:?}", child.wait_with_output());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().expect("its output");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
     }
 
     /// What it has logged so far.

@@ -1,0 +1,191 @@
+//! The command line, as an operator uses it: beside a running server, passwords from standard input.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use crate::helpers::{EMAIL, NAME, PASSWORD, Server, WireBrowser};
+
+const OTHER_PASSWORD: &str = "seven quiet lanterns drift";
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", out(output), String::from_utf8_lossy(&output.stderr))
+}
+
+fn does(server: &Server, arguments: &[&str]) -> String {
+    let output = server.run(arguments);
+    assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {}", said(&output));
+    out(&output)
+}
+
+/// Fails with status 1 and says why on standard error only.
+fn fails(server: &Server, arguments: &[&str], input: &str) -> String {
+    let output = server.run_with_input(arguments, input);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", said(&output));
+    assert_eq!(out(&output), "", "{arguments:?}");
+    let said = said(&output);
+    assert!(said.starts_with("hallpass: ") && said.trim().lines().count() <= 3, "{arguments:?}: {said}");
+    said
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let server = Server::prepare(&[]);
+    #[rustfmt::skip]
+    let commands: [(&[&str], &[&str]); 7] = [
+        (&["--help"], &["serve", "migrate", "user", "session", "key", "config", "prune", "HALLPASS_", "ROCKET_PORT"]),
+        (&["user", "--help"], &["add", "list", "lock", "unlock", "set-password", "make-admin"]),
+        (&["user", "add", "--help"], &["<EMAIL>", "--name", "--admin", "standard input"]),
+        (&["session", "--help"], &["list", "end", "end-all"]),
+        (&["session", "end-all", "--help"], &["[EMAIL]", "--everyone"]),
+        (&["key", "--help"], &["list", "rotate"]),
+        (&["--version"], &[env!("CARGO_PKG_VERSION")]),
+    ];
+    for (arguments, words) in commands {
+        let help = does(&server, arguments);
+        let missing: Vec<_> = words.iter().filter(|word| !help.contains(**word)).collect();
+        assert!(missing.is_empty(), "{arguments:?}: {missing:?} in {help}");
+    }
+    assert_eq!(std::fs::read_dir(server.folder()).expect("a folder").count(), 0, "help has left something behind");
+}
+
+#[test]
+fn wrong_usage_is_refused_with_status_2_and_touches_nothing() {
+    let server = Server::prepare(&[]);
+    #[rustfmt::skip]
+    let commands: [&[&str]; 12] = [
+        &["nonsense"],
+        &["--nonsense"],
+        &["serve", "now"],
+        &["user"],
+        &["user", "add"],
+        &["user", "add", EMAIL, PASSWORD],
+        &["user", "add", EMAIL, "--password", PASSWORD],
+        &["user", "set-password", EMAIL, PASSWORD],
+        &["session", "end"],
+        &["session", "end-all"],
+        &["session", "end-all", EMAIL, "--everyone"],
+        &["key"],
+    ];
+    for arguments in commands {
+        let output = server.run_with_input(arguments, PASSWORD);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+        assert!(output.stdout.is_empty() && said(&output).contains("Usage: hallpass"), "{arguments:?}");
+    }
+    assert_eq!(std::fs::read_dir(server.folder()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn accounts_are_added_listed_locked_unlocked_and_made_administrators() {
+    let server = Server::prepare(&[]);
+    assert_eq!(does(&server, &["user", "list"]), "");
+    server.add_user();
+    let added = server.run_with_input(&["user", "add", "bob@example.org", "--admin"], &format!("{PASSWORD}\r\nmore\n"));
+    assert_eq!(out(&added), "Added bob@example.org, an administrator.\n");
+
+    let rows = |server: &Server| -> Vec<Vec<String>> {
+        let list = does(server, &["user", "list"]);
+        let mut rows: Vec<_> = list.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect();
+        rows.sort();
+        rows
+    };
+    let row = |server: &Server, place: usize, column: usize| rows(server)[place][column].clone();
+    assert_eq!(rows(&server).len(), 2);
+    assert_eq!((row(&server, 0, 0), row(&server, 0, 1)), (EMAIL.to_owned(), NAME.to_owned()));
+    assert_eq!((row(&server, 0, 3).as_str(), row(&server, 1, 3).as_str()), ("", "admin"));
+    assert_eq!(row(&server, 1, 1), "bob", "the part before the @, when no name is given");
+
+    assert!(does(&server, &["user", "lock", "ANN@Example.org"]).starts_with("Locked"));
+    assert_eq!(row(&server, 0, 3), "locked");
+    assert!(does(&server, &["user", "make-admin", EMAIL]).contains("is an administrator"));
+    assert_eq!(row(&server, 0, 3), "admin locked");
+    assert!(does(&server, &["user", "unlock", EMAIL]).starts_with("Unlocked"));
+    assert_eq!(row(&server, 0, 3), "admin");
+    // Once more changes nothing and is no fault.
+    does(&server, &["user", "unlock", EMAIL]);
+    does(&server, &["user", "make-admin", EMAIL]);
+    assert!(does(&server, &["migrate"]).contains("up to date"));
+    assert_eq!(does(&server, &["prune"]), "Deleted 0 rows.\n");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_in_words_with_status_1() {
+    let server = Server::prepare(&[]);
+    server.add_user();
+    let nobody = "nobody@example.org";
+    for command in ["lock", "unlock", "make-admin"] {
+        assert!(fails(&server, &["user", command, nobody], "").contains("there is no account"));
+        assert!(fails(&server, &["user", command, "not an address"], "").contains("e-mail address such as"));
+    }
+    let other = format!("{OTHER_PASSWORD}\n");
+    assert!(fails(&server, &["user", "set-password", nobody], &other).contains("there is no account"));
+    assert!(fails(&server, &["session", "list", nobody], "").contains("there is no account"));
+    assert!(fails(&server, &["session", "end-all", nobody], "").contains("there is no account"));
+    assert!(fails(&server, &["session", "end", "no-such-session"], "").contains("no such live session"));
+
+    assert!(fails(&server, &["user", "add", "ANN@EXAMPLE.ORG"], &other).contains("There is an account"));
+    assert!(fails(&server, &["user", "add", "not an address"], &other).contains("e-mail address such as"));
+    for (weak, why) in [("short", "at least 15"), ("", "password"), ("passwordpassword", "password: ")] {
+        assert!(fails(&server, &["user", "add", nobody], weak).contains(why), "{weak:?}");
+        let said = fails(&server, &["user", "set-password", EMAIL], weak);
+        assert!(said.contains(why) && (weak.is_empty() || !said.contains(&format!("{weak} "))), "{weak:?}: {said}");
+    }
+    assert_eq!(does(&server, &["user", "list"]).lines().count(), 1, "a refused command has added an account");
+}
+
+#[test]
+fn what_is_done_beside_the_running_server_takes_effect_there_within_a_second() {
+    let mut server = Server::prepare(&[]);
+    server.add_user();
+    server.launch();
+    let sessions = |server: &Server| does(server, &["session", "list", EMAIL]).lines().count();
+    let refused = |browser: &mut WireBrowser, done: &str| {
+        let began = Instant::now();
+        while browser.get("/account").status == 200 {
+            assert!(began.elapsed() < Duration::from_secs(1), "{done}: still served after {:?}", began.elapsed());
+        }
+    };
+    let mut browser = WireBrowser::new(&server);
+
+    browser.log_in();
+    let list = does(&server, &["session", "list"]);
+    assert!(list.contains(EMAIL) && list.contains("127.0.0.1") && list.contains("last seen"), "{list}");
+    let id = list.split('\t').next().expect("an id").to_owned();
+    assert_eq!(does(&server, &["session", "end", &id]), "Ended.\n");
+    refused(&mut browser, "session end");
+    assert!(fails(&server, &["session", "end", &id], "").contains("no such live session"), "ended twice");
+
+    let mut second = WireBrowser::new(&server);
+    browser.log_in();
+    second.log_in();
+    assert_eq!(sessions(&server), 2);
+    assert_eq!(does(&server, &["session", "end-all", EMAIL]), "Ended 2 sessions.\n");
+    refused(&mut browser, "session end-all");
+    refused(&mut second, "session end-all");
+
+    browser.log_in();
+    assert_eq!(does(&server, &["session", "end-all", "--everyone"]), "Ended 1 session.\n");
+    refused(&mut browser, "session end-all --everyone");
+
+    browser.log_in();
+    does(&server, &["user", "lock", EMAIL]);
+    refused(&mut browser, "user lock");
+    does(&server, &["user", "unlock", EMAIL]);
+    refused(&mut browser, "user unlock must not revive a session");
+
+    browser.log_in();
+    let set = server.run_with_input(&["user", "set-password", EMAIL], &format!("{OTHER_PASSWORD}\n"));
+    assert!(set.status.success() && !said(&set).contains(OTHER_PASSWORD), "{}", said(&set));
+    refused(&mut browser, "user set-password");
+    assert_eq!(sessions(&server), 0);
+    let form = browser.get("/login");
+    let form = form.form("/login");
+    for (password, status) in [(PASSWORD, 422), (OTHER_PASSWORD, 303)] {
+        let fields = [("email", EMAIL), ("password", password)];
+        let body = crate::helpers::encode(&form.filled(&fields));
+        assert_eq!(browser.send("POST", "/login", Some(&body)).expect("an answer").status, status, "{password}");
+    }
+}

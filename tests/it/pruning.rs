@@ -1,0 +1,93 @@
+//! What has long expired is deleted; what has not stays.
+
+use hallpass::upkeep::prune;
+
+use crate::helpers::{EMAIL, PASSWORD, Server, TestApp};
+
+const DAY: i64 = 24 * 60 * 60;
+
+#[rocket::async_test]
+async fn sessions_are_deleted_a_month_after_their_end() {
+    let app = TestApp::start().await;
+    app.registered().await;
+    let mut remembered = app.browser();
+    remembered.log_in_remembered(EMAIL, PASSWORD).await;
+    let mut ended = app.browser();
+    ended.log_in_remembered(EMAIL, PASSWORD).await;
+    ended.fill("/logout", "/logout", &[]).await;
+    let sessions = async || app.site().sessions.prune(500).await.expect("pruned");
+
+    app.advance(30 * DAY);
+    assert_eq!(sessions().await, 0);
+    app.advance(1);
+    assert_eq!(sessions().await, 1, "the one that was logged out");
+    // The one that was registered with idles for 12 hours first.
+    app.advance(DAY / 2 - 1);
+    assert_eq!(sessions().await, 0);
+    app.advance(1);
+    assert_eq!(sessions().await, 1);
+    // The remembered one for 30 days.
+    app.advance(29 * DAY + DAY / 2 - 1);
+    assert_eq!(sessions().await, 0);
+    app.advance(1);
+    assert_eq!(sessions().await, 1);
+    assert_eq!(sessions().await, 0, "deleted twice");
+}
+
+#[rocket::async_test]
+async fn a_live_session_is_never_deleted() {
+    let app = TestApp::start().await;
+    app.registered().await;
+    let mut browser = app.browser();
+    browser.log_in_remembered(EMAIL, PASSWORD).await;
+    for _ in 0..4 {
+        app.advance(20 * DAY);
+        prune(app.site()).await.expect("pruned");
+        assert!(browser.is_logged_in().await);
+    }
+}
+
+#[rocket::async_test]
+async fn batches_are_as_small_as_asked() {
+    let app = TestApp::start().await;
+    app.registered().await;
+    for _ in 0..4 {
+        app.browser().log_in(EMAIL, PASSWORD).await;
+    }
+    app.advance(31 * DAY);
+    let mut batches = Vec::new();
+    for _ in 0..4 {
+        batches.push(app.site().sessions.prune(2).await.expect("pruned"));
+    }
+    assert_eq!(batches, [2, 2, 1, 0]);
+}
+
+#[rocket::async_test]
+async fn counters_events_and_browsers_are_deleted_too() {
+    let app = TestApp::start().await;
+    let owner = app.registered().await;
+    app.browser().log_in(EMAIL, "a wrong password").await;
+    assert_eq!(prune(app.site()).await.expect("pruned"), 0);
+    app.advance(DAY);
+    assert!(prune(app.site()).await.expect("pruned") > 0, "counters of failed attempts stay");
+    let id = app.site().accounts.by_email(EMAIL).await.expect("the account").id;
+    let events = async || hallpass::audit::recent(&app.site().db, &id, 100).await.expect("events").len();
+    assert_eq!(events().await, 2);
+    // The month after the session's end is over, a year and more is not.
+    app.advance(399 * DAY);
+    prune(app.site()).await.expect("pruned");
+    assert_eq!(events().await, 2);
+    app.advance(1);
+    assert!(prune(app.site()).await.expect("pruned") >= 3, "two events and a browser");
+    assert_eq!(events().await, 0);
+    assert_eq!(prune(app.site()).await.expect("pruned"), 0);
+    drop(owner);
+}
+
+#[test]
+fn the_operator_can_have_it_done_at_once() {
+    let server = Server::start(&[]);
+    let pruned = server.run(&["prune"]);
+    assert!(pruned.status.success(), "{pruned:?}");
+    assert_eq!(String::from_utf8_lossy(&pruned.stdout), "Deleted 0 rows.\n");
+}
