@@ -152,7 +152,7 @@ async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str])
             exchange.deliver(tokens);
             Caller::User(Box::new(CurrentUser::new(&session, session.family.generation)))
         }
-        Refresh::Served { session } => Caller::User(Box::new(CurrentUser::new(&session, session.family.generation))),
+        Refresh::Served { session, generation } => Caller::User(Box::new(CurrentUser::new(&session, generation))),
         Refresh::Ask { probe } => {
             exchange.outgoing().probe = Some(probe);
             Caller::Asked(same_address(request))

@@ -114,8 +114,9 @@ pub enum Holder<'a> {
 pub enum Refresh {
     /// `tokens` must be delivered with the response, whatever it is.
     Renewed { session: Session, tokens: Tokens },
-    /// Authenticated, nothing to deliver.
-    Served { session: Session },
+    /// Authenticated, nothing to deliver. `generation` is the one presented: with the parent in hand, the client may
+    /// never have got the newest.
+    Served { session: Session, generation: i64 },
     /// The browser is to repeat its request; `probe` marks the answer.
     Ask { probe: String },
     /// Not a token of a live session, and never again one.
@@ -283,7 +284,7 @@ impl Sessions {
                 }
                 Decision::Serve => {
                     self.note_seen(&session, claims.generation).await;
-                    return Ok(Refresh::Served { session });
+                    return Ok(Refresh::Served { session, generation: claims.generation });
                 }
                 Decision::Ask => return Ok(Refresh::Ask { probe: self.probes.ask(&session.id, now) }),
                 Decision::AskReplay => {
