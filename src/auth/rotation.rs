@@ -143,7 +143,7 @@ async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str])
     let Some(token) = site.sessions.newest(cookies) else { return Ok(Caller::Dead(None)) };
     let probes = site.cookies.read(request, Name::Probe);
     let holder = match carrier::keeps_cookies(request) {
-        true => Holder::Jar { probe: probes.first().copied() },
+        true => Holder::Jar { probes: &probes },
         false => Holder::Deaf,
     };
     let exchange = Exchange::of(request);

@@ -103,7 +103,7 @@ pub enum Access {
 pub enum Holder<'a> {
     /// A browser, with the probe cookie if it sent one.
     Jar {
-        probe: Option<&'a str>,
+        probes: &'a [&'a str],
     },
     Deaf,
     Program,
@@ -258,8 +258,8 @@ impl Sessions {
                 return Ok(Refresh::Dead(None));
             }
             let carrier = match holder {
-                Holder::Jar { probe } => {
-                    Carrier::Jar { answer: probe.is_some_and(|probe| self.probes.is_answer(probe, &session.id, now)) }
+                Holder::Jar { probes } => {
+                    Carrier::Jar { answer: probes.iter().any(|probe| self.probes.is_answer(probe, &session.id, now)) }
                 }
                 Holder::Deaf => Carrier::Deaf,
                 Holder::Program => Carrier::Program,
