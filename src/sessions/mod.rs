@@ -250,12 +250,14 @@ impl Sessions {
         let now = self.clock.now();
         let Ok(claims) = self.refresh.verify(token, now) else { return Ok(Refresh::Dead(None)) };
         for _ in 0..TRANSITIONS_TRIED {
-            let session = match self.live(&claims.sid, &claims.sub).await? {
-                Ok(session) => session,
-                Err(reason) => return Ok(Refresh::Dead(reason)),
-            };
-            if !claims.is_of(&session.salt) {
-                return Ok(Refresh::Dead(None));
+            let found = self.find(&claims.sid, &claims.sub).await?.filter(|session| claims.is_of(&session.salt));
+            let Some(mut session) = found else { return Ok(Refresh::Dead(None)) };
+            if claims.generation > session.family.generation {
+                // The row is behind: how long the session may idle, the token knows better.
+                session.idle_expires_at = session.idle_expires_at.max(claims.exp);
+            }
+            if let Some(reason) = session.ended(now) {
+                return Ok(Refresh::Dead(reason));
             }
             let carrier = match holder {
                 Holder::Jar { probes } => {
@@ -402,13 +404,17 @@ impl Sessions {
     }
 
     async fn live(&self, id: &SessionId, user: &UserId) -> Result<Result<Session, Option<Reason>>, SessionError> {
-        Ok(match store::find(&self.db, id).await?.filter(|session| session.owner.id == *user) {
+        Ok(match self.find(id, user).await? {
             None => Err(None),
             Some(session) => match session.ended(self.clock.now()) {
                 Some(reason) => Err(reason),
                 None => Ok(session),
             },
         })
+    }
+
+    async fn find(&self, id: &SessionId, user: &UserId) -> Result<Option<Session>, SessionError> {
+        Ok(store::find(&self.db, id).await?.filter(|session| session.owner.id == *user))
     }
 
     /// One conditional update; none if another request was faster.
