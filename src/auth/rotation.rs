@@ -112,13 +112,15 @@ async fn who_asks(request: &Request<'_>, site: &Site) -> Result<Caller, SessionE
             Access::Good { session, generation, expires_at } => {
                 let user = Caller::User(Box::new(CurrentUser::new(&session, generation)));
                 let ahead = REFRESH_AHEAD.min(site.sessions.access_ttl_seconds() / 15);
-                if expires_at - site.clock.now() < ahead
-                    && carrier::keeps_cookies(request)
-                    && let Ok(renewed @ Caller::User(_)) = by_refresh_cookie(request, site, &refresh).await
-                {
-                    return Ok(renewed);
+                if expires_at - site.clock.now() >= ahead || !carrier::keeps_cookies(request) {
+                    return Ok(user);
                 }
-                return Ok(user);
+                // It counts as expired, but for what would not have expired it: no refresh token, or no database.
+                return Ok(match by_refresh_cookie(request, site, &refresh).await {
+                    Ok(renewed @ (Caller::User(_) | Caller::Asked(_))) => renewed,
+                    Ok(Caller::Dead(reason)) if !site.sessions.is_live(&session.id).await? => Caller::Dead(reason),
+                    _ => user,
+                });
             }
             Access::Expired => {}
             Access::Dead(reason) => caller = Caller::Dead(reason),
