@@ -164,10 +164,11 @@ async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str])
     })
 }
 
-/// The request's own path and query. A path that begins with two slashes would name another host.
+/// The request's own path and query. A path that begins with two slashes would name another host; so would one with
+/// a backslash in second place, which browsers take for a slash.
 fn same_address(request: &Request<'_>) -> String {
     let address = request.uri().to_string();
-    if address.starts_with("//") { format!("/.{address}") } else { address }
+    if address.starts_with("//") || address.starts_with("/\\") { format!("/.{address}") } else { address }
 }
 
 /// Answers a request that was turned into a question.
