@@ -82,11 +82,14 @@ pub async fn record_once(
     session: &SessionId,
     client: &Client,
 ) -> Result<(), DbError> {
-    if store::has_since(db, kind, session, since).await? {
+    if store::has_since(db.read(), kind, session, since).await? {
         return Ok(());
     }
     let mut connection = db.begin().await?;
-    record(&mut connection, now, kind, user, Some(session), Some(client)).await?;
+    // Looked for again where others wait: of many requests at once, one records.
+    if !store::has_since(&mut *connection, kind, session, since).await? {
+        record(&mut connection, now, kind, user, Some(session), Some(client)).await?;
+    }
     Ok(connection.commit().await?)
 }
 

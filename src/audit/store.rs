@@ -1,4 +1,4 @@
-use sqlx::{AnyConnection, Row};
+use sqlx::{Any, AnyConnection, Executor, Row};
 
 use super::{Event, Kind};
 use crate::clock::Seconds;
@@ -30,12 +30,17 @@ pub async fn insert(
     Ok(())
 }
 
-pub async fn has_since(db: &Db, kind: Kind, session: &SessionId, since: Seconds) -> Result<bool, DbError> {
+pub async fn has_since(
+    executor: impl Executor<'_, Database = Any>,
+    kind: Kind,
+    session: &SessionId,
+    since: Seconds,
+) -> Result<bool, DbError> {
     let row = sqlx::query("select 1 from security_events where session_id = $1 and kind = $2 and at >= $3 limit 1")
         .bind(session.as_str())
         .bind(kind.as_str())
         .bind(since)
-        .fetch_optional(db.read())
+        .fetch_optional(executor)
         .await?;
     Ok(row.is_some())
 }
