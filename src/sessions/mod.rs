@@ -101,7 +101,7 @@ pub enum Access {
 /// Who presents a refresh token.
 #[derive(Clone, Copy, Debug)]
 pub enum Holder<'a> {
-    /// A browser, with the probe cookie if it sent one.
+    /// A browser, with the probe cookies that it sent.
     Jar {
         probes: &'a [&'a str],
     },
