@@ -168,6 +168,17 @@ impl<'a> Browser<'a> {
         assert_eq!(page.status, 200);
         page.path == "/account"
     }
+
+    /// The same browser with these cookies.
+    pub fn with_jar(mut self, jar: BTreeMap<String, Cookie>) -> Self {
+        self.jar = jar;
+        self
+    }
+
+    /// The generation of its refresh token.
+    pub fn generation(&self) -> i64 {
+        super::generation(self.cookie("refresh_token").expect("a refresh token"))
+    }
 }
 
 pub fn encode(fields: &[(&str, &str)]) -> String {
