@@ -75,7 +75,6 @@ create index throttles_by_reset on throttles (resets_at);
 create table signing_keys (
     id text primary key,                    -- the kid header
     algorithm text not null,                -- EdDSA, ES256 or RS256
-    public_key text not null,               -- base64url, the form that the algorithm's verifier takes
     sealed_private_key text not null,       -- base64url of nonce and ciphertext, under a key derived from the master secret
     created_at bigint not null,
     signs_from bigint not null              -- published before, used from then on until the next one's signs_from

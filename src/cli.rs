@@ -278,7 +278,7 @@ async fn session(site: &Site, command: SessionCommand) -> Done {
         }
         SessionCommand::EndAll(EndAll { email, .. }) => {
             let ended = match email {
-                Some(email) => site.sessions.end_others(&site.accounts.by_email(&email).await?.id, None, None).await?,
+                Some(email) => site.sessions.end_all(&site.accounts.by_email(&email).await?.id).await?,
                 None => site.sessions.end_everyones().await?,
             };
             say(&format!("Ended {ended} session{}.", if ended == 1 { "" } else { "s" }));

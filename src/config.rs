@@ -157,7 +157,16 @@ pub struct ConfigError(pub Vec<String>);
 
 /// Rocket's own settings (Rocket.toml, `ROCKET_*`), ours on top (`[default.hallpass]`, `HALLPASS_*`).
 pub fn figment() -> Figment {
-    let defaults = rocket::Config {
+    defaults()
+        .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
+        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).global())
+        .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE))
+        .merge(Environment)
+}
+
+/// What holds where nothing is set.
+pub(crate) fn defaults() -> Figment {
+    Figment::from(rocket::Config {
         // A header that any visitor can send: proxies are a setting of ours.
         ip_header: None,
         ident: Ident::none(),
@@ -166,12 +175,7 @@ pub fn figment() -> Figment {
         // Requests in flight are finished; log-ins take the longest.
         shutdown: Shutdown { grace: 10, ..Shutdown::default() },
         ..rocket::Config::default()
-    };
-    Figment::from(defaults)
-        .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
-        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).global())
-        .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE))
-        .merge(Environment)
+    })
 }
 
 /// `HALLPASS_*` variables as plain text: figment's own provider would read a secret of digits as a number.

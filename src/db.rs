@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Any, AnyPool, Executor, Transaction};
@@ -131,9 +132,10 @@ async fn sqlite_pool(url: &str, connections: u32, pragmas: &'static str) -> Resu
 
 /// `sqlite:data/x.db` and `sqlite:///data/x.db` as the path of a file.
 fn sqlite_path(url: &str) -> PathBuf {
-    let rest = url.trim_start_matches("sqlite:");
+    let rest = url.strip_prefix("sqlite:").unwrap_or(url);
     let rest = rest.strip_prefix("//").unwrap_or(rest);
-    PathBuf::from(rest.split('?').next().unwrap_or(rest))
+    let path = rest.split('?').next().unwrap_or(rest);
+    PathBuf::from(percent_decode_str(path).decode_utf8_lossy().as_ref())
 }
 
 fn create_file(path: &Path) -> Result<(), OpenError> {

@@ -44,6 +44,7 @@ pub mod pages;
 pub mod sessions;
 #[doc(hidden)]
 pub mod tokens;
+#[doc(hidden)]
 pub mod upkeep;
 
 pub use auth::guards::{Admin, Anonymous, CurrentUser, MaybeUser, RecentlyAuthenticated};

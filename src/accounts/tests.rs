@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use figment::Figment;
 use tempfile::TempDir;
 
 use super::*;
@@ -30,7 +29,7 @@ pub(super) async fn site(settings: &[(&str, &str)]) -> Site {
 
 pub(super) fn config(folder: &TempDir, settings: &[(&str, &str)]) -> Config {
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
-    let mut figment = Figment::new();
+    let mut figment = crate::config::defaults();
     for (name, value) in [("database_url", url.as_str()), ("argon2_memory_kib", "8"), ("argon2_iterations", "1")] {
         figment = figment.merge((format!("hallpass.{name}"), value));
     }

@@ -36,6 +36,8 @@ named! {
     PasswordSet = "password_set",
     SessionEnded = "session_ended",
     OtherSessionsEnded = "other_sessions_ended",
+    /// By an operator.
+    AllSessionsEnded = "all_sessions_ended",
     /// A refresh token that had long been replaced was presented; it gave no access.
     StaleToken = "stale_token",
     /// The holder of a stale token had nothing newer when asked: the session was ended.
@@ -82,17 +84,25 @@ pub async fn record_once(
     session: &SessionId,
     client: &Client,
 ) -> Result<(), DbError> {
-    if store::has_since(db, kind, session, since).await? {
+    if store::has_since(db.read(), kind, session, since).await? {
         return Ok(());
     }
     let mut connection = db.begin().await?;
-    record(&mut connection, now, kind, user, Some(session), Some(client)).await?;
+    // Looked for again where others wait: of many requests at once, one records.
+    if !store::has_since(&mut *connection, kind, session, since).await? {
+        record(&mut connection, now, kind, user, Some(session), Some(client)).await?;
+    }
     Ok(connection.commit().await?)
 }
 
 /// The newest events of an account, newest first.
 pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbError> {
     store::recent(db, user, most).await
+}
+
+/// When an event of this kind last happened to an account, since `since`.
+pub async fn last(db: &Db, user: &UserId, kind: Kind, since: Seconds) -> Result<Option<Seconds>, DbError> {
+    store::last(db, user, kind, since).await
 }
 
 /// Deletes at most `most` events from before `before`; returns how many.

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::{AnyConnection, Row};
+use sqlx::{Any, AnyConnection, Executor, Row};
 
 use super::{Event, Kind};
 use crate::clock::Seconds;
@@ -35,12 +35,17 @@ pub async fn insert(
     Ok(())
 }
 
-pub async fn has_since(db: &Db, kind: Kind, session: &SessionId, since: Seconds) -> Result<bool, DbError> {
+pub async fn has_since(
+    executor: impl Executor<'_, Database = Any>,
+    kind: Kind,
+    session: &SessionId,
+    since: Seconds,
+) -> Result<bool, DbError> {
     let row = sqlx::query("select 1 from security_events where session_id = $1 and kind = $2 and at >= $3 limit 1")
         .bind(session.as_str())
         .bind(kind.as_str())
         .bind(since)
-        .fetch_optional(db.read())
+        .fetch_optional(executor)
         .await?;
     Ok(row.is_some())
 }
@@ -63,6 +68,18 @@ pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbE
         }
     }
     Ok(events)
+}
+
+pub async fn last(db: &Db, user: &UserId, kind: Kind, since: Seconds) -> Result<Option<Seconds>, DbError> {
+    let row = sqlx::query(
+        "select at from security_events where user_id = $1 and kind = $2 and at >= $3 order by at desc limit 1",
+    )
+    .bind(user.as_str())
+    .bind(kind.as_str())
+    .bind(since)
+    .fetch_optional(db.read())
+    .await?;
+    Ok(row.map(|row| row.try_get("at")).transpose()?)
 }
 
 pub async fn prune(db: &Db, before: Seconds, most: i64) -> Result<u64, DbError> {

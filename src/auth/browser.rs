@@ -48,6 +48,10 @@ pub fn sent(request: &Request<'_>, site: &Site) -> Option<BrowserId> {
 
 /// The id that the browser sent, or one that it gets with this response.
 pub fn sent_or_new(request: &Request<'_>, site: &Site) -> BrowserId {
+    if request.headers().contains("Authorization") {
+        // Its cookies were not read: one that it has must not be replaced.
+        return BrowserId::random();
+    }
     sent(request, site).unwrap_or_else(|| {
         let exchange = Exchange::of(request);
         exchange.outgoing().browser.get_or_insert_with(BrowserId::random).clone()

@@ -3,11 +3,14 @@
 use rocket::Request;
 use rocket::http::Method;
 
-/// Paths whose answers are the same for everybody.
-const NOBODYS: [&str; 4] = ["/static/", "/.well-known/", "/healthz", "/readyz"];
+/// Paths whose answers are the same for everybody, also while the database is away.
+const NOBODYS: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Paths whose answers are not pages.
 const DEAF: [&str; 2] = ["/logout", super::ACK];
+
+/// Folders whose answers may come from a cache.
+const DEAF_FOLDERS: [&str; 2] = ["/static/", "/.well-known/"];
 
 /// Sub-resources: their responses may be cut off or come from a cache.
 const DEAF_DESTINATIONS: [&str; 4] = ["image", "style", "script", "font"];
@@ -15,20 +18,25 @@ const DEAF_DESTINATIONS: [&str; 4] = ["image", "style", "script", "font"];
 /// Whether nobody needs to be known for this request.
 pub fn is_nobodys(request: &Request<'_>) -> bool {
     let path = request.uri().path();
-    NOBODYS.iter().any(|prefix| path.starts_with(prefix))
+    NOBODYS.iter().any(|nobodys| path == *nobodys)
 }
 
 /// Whether the response's cookies will be kept, and a redirect followed.
 pub fn keeps_cookies(request: &Request<'_>) -> bool {
     let headers = request.headers();
-    let says = |name: &str, value: &str| headers.get_one(name).is_some_and(|given| given.contains(value));
     let path = request.uri().path();
-    let prefetch = says("Sec-Purpose", "prefetch") || says("Purpose", "prefetch");
-    let sub_resource = headers.get_one("Sec-Fetch-Dest").is_some_and(|dest| DEAF_DESTINATIONS.contains(&dest));
-    request.method() != Method::Head
-        && !is_nobodys(request)
-        && !DEAF.iter().any(|deaf| path == *deaf)
-        && !prefetch
-        && !sub_resource
+    let is_page = !DEAF.iter().any(|deaf| path == *deaf) && !DEAF_FOLDERS.iter().any(|folder| path.starts_with(folder));
+    is_page
+        && request.method() != Method::Head
+        && !(request.method() == Method::Get && is_sub_request(request))
         && !headers.contains("Authorization")
+}
+
+/// Whether the browser fetches something ahead, or for a page. It does neither by POST: there, the headers that say
+/// so are a thief's who does not want to be asked.
+fn is_sub_request(request: &Request<'_>) -> bool {
+    let headers = request.headers();
+    let says = |name: &str, value: &str| headers.get_one(name).is_some_and(|given| given.contains(value));
+    let prefetched = says("Sec-Purpose", "prefetch") || says("Purpose", "prefetch");
+    prefetched || headers.get_one("Sec-Fetch-Dest").is_some_and(|dest| DEAF_DESTINATIONS.contains(&dest))
 }

@@ -18,7 +18,10 @@ pub enum Caller {
     /// Sent tokens that will never be good again.
     Dead(Option<Reason>),
     /// Sent a token that gives no access here, but may elsewhere.
-    Refused,
+    Refused {
+        /// Genuine: log-out ends its session.
+        refresh_token: String,
+    },
     User(Box<CurrentUser>),
     /// Is to repeat the request, with whatever cookies the browser holds now, at this address.
     Asked(String),

@@ -110,8 +110,8 @@ impl Site {
         client: &Client,
         exchange: &Exchange,
     ) -> Result<(), SessionError> {
-        let tokens = self.sessions.start(&user.id, user.password_changed_at, remember, browser, client).await?;
         self.accounts.remember_browser(&user.id, browser).await?;
+        let tokens = self.sessions.start(&user.id, user.password_changed_at, remember, browser, client).await?;
         exchange.deliver(tokens);
         Ok(())
     }

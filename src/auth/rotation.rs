@@ -15,6 +15,7 @@ use super::exchange::{Caller, Delivery, Exchange};
 use super::guards::CurrentUser;
 use super::{Site, carrier};
 use crate::clock::Seconds;
+use crate::http::log::RequestId;
 use crate::sessions::{Access, Holder, Refresh, SessionError, Tokens};
 
 /// The internal route that answers 307.
@@ -38,7 +39,7 @@ impl Fairing for Rotation {
         let caller = match who_asks(request, site).await {
             Ok(caller) => caller,
             Err(error) => {
-                tracing::error!(%error, "cannot tell who asks");
+                tracing::error!(id = RequestId::of(request).as_str(), %error, "cannot tell who asks");
                 Caller::Unknown
             }
         };
@@ -109,16 +110,18 @@ async fn who_asks(request: &Request<'_>, site: &Site) -> Result<Caller, SessionE
     let mut caller = Caller::Anonymous;
     for token in access {
         match site.sessions.authenticate(token).await? {
-            Access::Good { session, generation, expires_at } => {
-                let user = Caller::User(Box::new(CurrentUser::new(&session, generation)));
+            Access::Good { session, generation, expires_at, auth_time } => {
+                let user = Caller::User(Box::new(CurrentUser { auth_time, ..CurrentUser::new(&session, generation) }));
                 let ahead = REFRESH_AHEAD.min(site.sessions.access_ttl_seconds() / 15);
-                if expires_at - site.clock.now() < ahead
-                    && carrier::keeps_cookies(request)
-                    && let Ok(renewed @ Caller::User(_)) = by_refresh_cookie(request, site, &refresh).await
-                {
-                    return Ok(renewed);
+                if expires_at - site.clock.now() >= ahead || !carrier::keeps_cookies(request) {
+                    return Ok(user);
                 }
-                return Ok(user);
+                // It counts as expired, but for what would not have expired it: no refresh token, or no database.
+                return Ok(match by_refresh_cookie(request, site, &refresh).await {
+                    Ok(renewed @ (Caller::User(_) | Caller::Asked(_))) => renewed,
+                    Ok(Caller::Dead(reason)) if !site.sessions.is_live(&session.id).await? => Caller::Dead(reason),
+                    _ => user,
+                });
             }
             Access::Expired => {}
             Access::Dead(reason) => caller = Caller::Dead(reason),
@@ -134,7 +137,9 @@ async fn who_asks(request: &Request<'_>, site: &Site) -> Result<Caller, SessionE
 
 async fn by_header(site: &Site, token: &str) -> Result<Caller, SessionError> {
     Ok(match site.sessions.authenticate(token).await? {
-        Access::Good { session, generation, .. } => Caller::User(Box::new(CurrentUser::new(&session, generation))),
+        Access::Good { session, generation, auth_time, .. } => {
+            Caller::User(Box::new(CurrentUser { auth_time, ..CurrentUser::new(&session, generation) }))
+        }
         Access::Expired | Access::Dead(_) => Caller::Anonymous,
     })
 }
@@ -143,7 +148,7 @@ async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str])
     let Some(token) = site.sessions.newest(cookies) else { return Ok(Caller::Dead(None)) };
     let probes = site.cookies.read(request, Name::Probe);
     let holder = match carrier::keeps_cookies(request) {
-        true => Holder::Jar { probe: probes.first().copied() },
+        true => Holder::Jar { probes: &probes },
         false => Holder::Deaf,
     };
     let exchange = Exchange::of(request);
@@ -152,20 +157,21 @@ async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str])
             exchange.deliver(tokens);
             Caller::User(Box::new(CurrentUser::new(&session, session.family.generation)))
         }
-        Refresh::Served { session } => Caller::User(Box::new(CurrentUser::new(&session, session.family.generation))),
+        Refresh::Served { session, generation } => Caller::User(Box::new(CurrentUser::new(&session, generation))),
         Refresh::Ask { probe } => {
             exchange.outgoing().probe = Some(probe);
             Caller::Asked(same_address(request))
         }
         Refresh::Dead(reason) => Caller::Dead(reason),
-        Refresh::Refused => Caller::Refused,
+        Refresh::Refused => Caller::Refused { refresh_token: token.to_owned() },
     })
 }
 
-/// The request's own path and query. A path that begins with two slashes would name another host.
+/// The request's own path and query. A path that begins with two slashes would name another host; so would one with
+/// a backslash in second place, which browsers take for a slash.
 fn same_address(request: &Request<'_>) -> String {
     let address = request.uri().to_string();
-    if address.starts_with("//") { format!("/.{address}") } else { address }
+    if address.starts_with("//") || address.starts_with("/\\") { format!("/.{address}") } else { address }
 }
 
 /// Answers a request that was turned into a question.

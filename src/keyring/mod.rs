@@ -105,12 +105,12 @@ impl Keyring {
         let now = self.clock.now();
         let keys = self.keys();
         match keys.iter().last() {
-            None => self.add(now, None).await?,
-            Some(newest) if newest.algorithm != self.algorithm => self.add(self.at_once(), Some(&newest.kid)).await?,
+            None => self.add(now, None, false).await?,
+            Some(newest) if newest.algorithm != self.algorithm => drop(self.replace().await?),
             Some(newest) if now >= newest.signs_from + KEY_LIFETIME - PUBLISHED_AHEAD => {
                 // After a long standstill the old key is overdue: publish ahead all the same.
                 let signs_from = (newest.signs_from + KEY_LIFETIME).max(now + PUBLISHED_AHEAD);
-                self.add(signs_from, Some(&newest.kid)).await?;
+                self.add(signs_from, Some(&newest.kid), false).await?;
             }
             Some(_) => {}
         }
@@ -129,9 +129,15 @@ impl Keyring {
     /// Makes a key that signs from now on; the ones before it go on verifying what they signed. Returns its `kid`.
     pub async fn rotate(&self) -> Result<String, KeyringError> {
         self.reload().await?;
-        let newest = self.keys().iter().last().map(|key| key.kid.clone());
+        self.replace().await
+    }
+
+    /// Replaces the current key, and the one that was to follow it: neither its algorithm nor its secrecy is what is
+    /// wanted now.
+    async fn replace(&self) -> Result<String, KeyringError> {
         let signs_from = self.at_once();
-        self.add(signs_from, newest.as_deref()).await?;
+        let current = self.keys().current(self.clock.now()).map(|key| key.kid.clone());
+        self.add(signs_from, current.as_deref(), true).await?;
         Ok(self.keys().current(signs_from).map(|key| key.kid.clone()).unwrap_or_default())
     }
 
@@ -142,9 +148,9 @@ impl Keyring {
     }
 
     /// Adds a key after `newest`; if another process has added one in the meantime, that one serves.
-    async fn add(&self, signs_from: Seconds, newest: Option<&str>) -> Result<(), KeyringError> {
+    async fn add(&self, signs_from: Seconds, newest: Option<&str>, at_once: bool) -> Result<(), KeyringError> {
         let key = SealedKey::generate(self.algorithm, &self.secret, self.clock.now(), signs_from)?;
-        if store::insert_after(&self.db, &key, newest).await? {
+        if store::insert_after(&self.db, &key, newest, at_once).await? {
             tracing::info!(target: "hallpass::security", event = "signing_key_made", kid = key.kid, signs_from);
         }
         self.reload().await

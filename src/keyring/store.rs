@@ -6,7 +6,7 @@ use crate::tokens::keys::SealedKey;
 /// Keys of an algorithm that this version does not know are passed over.
 pub async fn all(db: &Db) -> Result<Vec<SealedKey>, DbError> {
     let rows = sqlx::query(
-        "select id, algorithm, public_key, sealed_private_key, created_at, signs_from
+        "select id, algorithm, sealed_private_key, created_at, signs_from
          from signing_keys order by signs_from, id",
     )
     .fetch_all(db.read())
@@ -17,7 +17,6 @@ pub async fn all(db: &Db) -> Result<Vec<SealedKey>, DbError> {
             keys.push(SealedKey {
                 kid: row.try_get("id")?,
                 algorithm,
-                public_key: row.try_get("public_key")?,
                 sealed_private_key: row.try_get("sealed_private_key")?,
                 created_at: row.try_get("created_at")?,
                 signs_from: row.try_get("signs_from")?,
@@ -27,26 +26,39 @@ pub async fn all(db: &Db) -> Result<Vec<SealedKey>, DbError> {
     Ok(keys)
 }
 
-/// Inserts a key unless there is a newer one than `newest`; says whether it did.
-pub async fn insert_after(db: &Db, key: &SealedKey, newest: Option<&str>) -> Result<bool, DbError> {
+/// Inserts a key unless there is a newer one than `newest`; says whether it did. If it signs `at_once`, those that
+/// were to sign later, and so have signed nothing, make way.
+pub async fn insert_after(db: &Db, key: &SealedKey, newest: Option<&str>, at_once: bool) -> Result<bool, DbError> {
+    let mut transaction = db.begin().await?;
+    if at_once {
+        sqlx::query("delete from signing_keys where signs_from >= $1")
+            .bind(key.signs_from)
+            .execute(&mut *transaction)
+            .await?;
+    }
     let inserted = sqlx::query(
-        "insert into signing_keys (id, algorithm, public_key, sealed_private_key, created_at, signs_from)
-         select $1, $2, $3, $4, $5, $6
+        "insert into signing_keys (id, algorithm, sealed_private_key, created_at, signs_from)
+         select $1, $2, $3, $4, $5
          where not exists (
              select 1 from signing_keys as other
-             where $7 = '' or other.signs_from > (select signs_from from signing_keys where id = $7)
+             where $6 = '' or other.signs_from > (select signs_from from signing_keys where id = $6)
          )",
     )
     .bind(&key.kid)
     .bind(key.algorithm.as_str())
-    .bind(&key.public_key)
     .bind(&key.sealed_private_key)
     .bind(key.created_at)
     .bind(key.signs_from)
     .bind(newest.unwrap_or_default())
-    .execute(db.write())
+    .execute(&mut *transaction)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    let done = inserted.rows_affected() == 1;
+    if done {
+        transaction.commit().await?
+    } else {
+        transaction.rollback().await?
+    }
+    Ok(done)
 }
 
 pub async fn reseal(db: &Db, key: &SealedKey) -> Result<(), DbError> {

@@ -23,7 +23,7 @@ pub struct AccountPage {
     pub email: String,
     pub since: String,
     pub password_changed: String,
-    pub session_count: usize,
+    pub session_count: i64,
     pub profile_faults: Faults,
     pub password_faults: Faults,
     pub notice: Option<Notice>,
@@ -36,12 +36,12 @@ pub fn routes() -> Vec<Route> {
 
 /// The page as it is when nothing is wrong.
 async fn page(site: &Site, user: &CurrentUser, frame: Frame) -> Result<AccountPage, Failure> {
-    let account = site.accounts.find(&user.id).await?.ok_or(Failure(Status::NotFound))?;
+    let account = site.accounts.find(&user.id).await?.ok_or(Failure::of(Status::NotFound))?;
     Ok(AccountPage {
         frame,
         since: words::date(account.created_at),
         password_changed: words::date(account.password_changed_at),
-        session_count: site.sessions.list(&user.id).await?.len(),
+        session_count: site.sessions.count(&user.id).await?,
         name: account.name,
         email: account.email,
         profile_faults: Faults::default(),
@@ -68,13 +68,12 @@ async fn show(
 
 async fn replay_notice(site: &Site, user: &CurrentUser) -> Result<Option<Notice>, Failure> {
     let since = site.clock.now() - REPLAY_TOLD_FOR;
-    let events = audit::recent(&site.db, &user.id, words::EVENTS_SHOWN).await?;
-    let replayed = events.iter().find(|event| event.kind == Kind::Replayed && event.at >= since);
-    Ok(replayed.map(|event| {
+    let replayed = audit::last(&site.db, &user.id, Kind::Replayed, since).await?;
+    Ok(replayed.map(|at| {
         Notice::warning(format!(
             "On {}, one of your sessions was ended because an old copy of its token was used. Look through your \
              devices and sessions; if something is not yours, change your password.",
-            words::date_and_time(event.at)
+            words::date_and_time(at)
         ))
     }))
 }

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rocket::http::{ContentType, Header};
 use rocket::{Responder, Route, get, routes};
 
-use crate::auth::guards::MaybeUser;
+use crate::auth::guards::Anyone;
 
 pub struct Asset {
     name: &'static str,
@@ -46,7 +46,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 #[get("/static/<file>")]
-fn show(_visitor: MaybeUser, file: &str) -> Option<File> {
+fn show(_anyone: Anyone, file: &str) -> Option<File> {
     let (_, asset) = ALL.iter().find(|(name, _)| name == file)?;
     let cache = Header::new("Cache-Control", "public, max-age=31536000, immutable");
     Some(File { content: (asset.kind.clone(), asset.content), cache })

@@ -10,6 +10,8 @@ use super::page::{Notice, Refusal};
 use crate::accounts::Fault;
 use crate::auth::Site;
 use crate::auth::forgery::{self, Forgery};
+use crate::http::address;
+use crate::http::log::RequestId;
 
 /// The longest body of a form, in bytes: several times what the longest allowed fields make.
 const BODY_MAX: usize = 32 * 1024;
@@ -108,13 +110,15 @@ impl<'r> FromData<'r> for Submission {
             Err(_) => return Outcome::Error((Status::BadRequest, ())),
         };
         let fields = Fields::parse(&body);
-        let genuine = forgery::check(request, site, fields.first("csrf_token")).map_err(notice);
+        let genuine =
+            forgery::check(request, site, fields.first("csrf_token")).map_err(|forgery| notice(forgery, request));
         Outcome::Success(Self { fields, genuine })
     }
 }
 
-fn notice(forgery: Forgery) -> Notice {
-    tracing::warn!(target: "hallpass::security", event = "forgery_refused", ?forgery);
+fn notice(forgery: Forgery, request: &Request<'_>) -> Notice {
+    let (id, address) = (RequestId::of(request).as_str(), address::of(request));
+    tracing::warn!(target: "hallpass::security", event = "forgery_refused", id, %address, ?forgery);
     Notice::warning(match forgery {
         Forgery::OtherSite => "Please submit again: your browser says that this form was sent from another site.",
         Forgery::NoCookie => {

@@ -4,20 +4,20 @@ use rocket::http::Status;
 use rocket::{Route, State, get, routes};
 
 use crate::auth::Site;
-use crate::auth::guards::MaybeUser;
+use crate::auth::guards::Anyone;
 
 pub fn routes() -> Vec<Route> {
     routes![alive, ready]
 }
 
 #[get("/healthz")]
-fn alive(_visitor: MaybeUser) -> &'static str {
+fn alive(_anyone: Anyone) -> &'static str {
     "alive\n"
 }
 
 /// Database and keys can be used.
 #[get("/readyz")]
-async fn ready(_visitor: MaybeUser, site: &State<Site>) -> (Status, &'static str) {
+async fn ready(_anyone: Anyone, site: &State<Site>) -> (Status, &'static str) {
     let signs = site.keyring.keys().current(site.clock.now()).is_some();
     match site.db.health().await {
         Ok(()) if signs => (Status::Ok, "ready\n"),

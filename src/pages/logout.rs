@@ -6,7 +6,7 @@ use super::form::Submission;
 use super::page::{Failure, Frame, Notice, Page, SeeOther};
 use crate::audit::Client;
 use crate::auth::Site;
-use crate::auth::exchange::Exchange;
+use crate::auth::exchange::{Caller, Exchange};
 use crate::auth::guards::MaybeUser;
 use crate::sessions::Reason;
 
@@ -54,6 +54,8 @@ async fn submit(
     }
     if let Some(user) = visitor.0 {
         site.sessions.end(&user.id, &user.session, Reason::Logout, Some(&client)).await?;
+    } else if let Caller::Refused { refresh_token } = exchange.caller() {
+        site.sessions.log_out(refresh_token, &client).await?;
     }
     exchange.clear();
     let clear = Header::new("Clear-Site-Data", r#""cache", "storage""#);

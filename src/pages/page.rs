@@ -14,6 +14,7 @@ use crate::auth::exchange::Exchange;
 use crate::clock::Seconds;
 use crate::config::Registration;
 use crate::db::DbError;
+use crate::http::log::RequestId;
 use crate::sessions::SessionError;
 
 /// What to try again after, in seconds, when a fault is expected to pass by itself.
@@ -202,30 +203,40 @@ pub enum Answer<T: Template> {
     Again(Page<T>),
 }
 
-/// No page of the handler's own: the catcher of this status answers.
+/// No page of the handler's own: the catcher of this status answers. The cause, if there is one, goes to the log.
 #[derive(Debug)]
-pub struct Failure(pub Status);
+pub struct Failure {
+    status: Status,
+    cause: Option<String>,
+}
+
+impl Failure {
+    pub fn of(status: Status) -> Self {
+        Self { status, cause: None }
+    }
+}
 
 impl<'r> Responder<'r, 'static> for Failure {
-    fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
-        Err(self.0)
+    fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
+        if let Some(cause) = self.cause {
+            tracing::error!(id = RequestId::of(request).as_str(), cause, "a request could not be served");
+        }
+        Err(self.status)
     }
 }
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
-        tracing::error!(%error, "a request could not be served");
-        Self(Status::ServiceUnavailable)
+        Self { status: Status::ServiceUnavailable, cause: Some(error.to_string()) }
     }
 }
 
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
-        if let SessionError::ProofOutdated = error {
-            return Self(Status::Unauthorized);
+        match error {
+            SessionError::ProofOutdated => Self::of(Status::Unauthorized),
+            error => Self { status: Status::ServiceUnavailable, cause: Some(error.to_string()) },
         }
-        tracing::error!(%error, "a request could not be served");
-        Self(Status::ServiceUnavailable)
     }
 }
 
@@ -256,9 +267,9 @@ impl Refusal {
             }
             AccountError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
             AccountError::Busy => Self::busy(),
-            AccountError::Closed | AccountError::SetupOver => return Err(Failure(Status::NotFound)),
-            AccountError::Unknown => return Err(Failure(Status::Unauthorized)),
-            AccountError::Failed => return Err(Failure(Status::InternalServerError)),
+            AccountError::Closed | AccountError::SetupOver => return Err(Failure::of(Status::NotFound)),
+            AccountError::Unknown => return Err(Failure::of(Status::Unauthorized)),
+            AccountError::Failed => return Err(Failure::of(Status::InternalServerError)),
             AccountError::Db(error) => return Err(error.into()),
         })
     }

@@ -29,7 +29,7 @@ pub fn routes() -> Vec<Route> {
 
 fn open(site: &Site) -> Result<(), Failure> {
     // Invitations are not handed out yet: until then, invited means that an operator adds accounts.
-    if site.config.registration == Registration::Open { Ok(()) } else { Err(Failure(Status::NotFound)) }
+    if site.config.registration == Registration::Open { Ok(()) } else { Err(Failure::of(Status::NotFound)) }
 }
 
 #[get("/register")]

@@ -115,7 +115,7 @@ async fn end(
     }
     let id = SessionId::from_text(id);
     if !site.sessions.end(&user.id, &id, Reason::Ended, Some(&client)).await? {
-        return Err(Failure(Status::NotFound));
+        return Err(Failure::of(Status::NotFound));
     }
     if id == user.session {
         exchange.clear();
@@ -137,6 +137,6 @@ async fn end_others(
         let page = page(site, &user, frame).await?;
         return Ok(refusal.page(|_, notice| SessionsPage { notice, ..page }));
     }
-    site.sessions.end_others(&user.id, Some(&user.session), Some(&client)).await?;
+    site.sessions.end_others(&user.id, &user.session, &client).await?;
     Ok(Answer::Done(SeeOther::to("/account/sessions?ended=others")))
 }

@@ -30,7 +30,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn good(site: &Site, token: &str) -> Result<(), Failure> {
-    if site.accounts.setup_token_is_good(token).await? { Ok(()) } else { Err(Failure(Status::NotFound)) }
+    if site.accounts.setup_token_is_good(token).await? { Ok(()) } else { Err(Failure::of(Status::NotFound)) }
 }
 
 #[get("/setup?<token>")]

@@ -79,6 +79,7 @@ pub fn event(kind: Kind) -> (&'static str, bool) {
         Kind::PasswordSet => ("Your password was set by an operator of this site.", false),
         Kind::SessionEnded => ("A session was ended.", false),
         Kind::OtherSessionsEnded => ("All other sessions were ended.", false),
+        Kind::AllSessionsEnded => ("All your sessions were ended by an operator of this site.", false),
         Kind::StaleToken => ("An outdated token of one of your sessions was used. It gave no access.", false),
         Kind::Replayed => ("A copy of an old token was used. The session it belonged to was ended.", true),
         Kind::Locked => ("Your account was locked.", true),
@@ -91,7 +92,9 @@ pub fn event(kind: Kind) -> (&'static str, bool) {
 pub fn logged_out_because(reason: Reason) -> Notice {
     match reason {
         Reason::Logout => Notice::info("You are logged out."),
-        Reason::Ended => Notice::info("This session was ended from another device. Log in again to go on."),
+        Reason::Ended => Notice::info(
+            "This session was ended from another device, or by whoever runs this site. Log in again to go on.",
+        ),
         Reason::Password => {
             Notice::info("Your password was changed, which ended this session. Log in with the new one.")
         }

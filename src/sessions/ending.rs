@@ -8,14 +8,20 @@ use crate::id::{SessionId, UserId};
 /// Sessions are kept this long after they have ended.
 const KEPT_AFTER_END: Seconds = 30 * 24 * 60 * 60;
 
+/// Nobody looks through more, and an account with a million sessions must not cost as many rows a page.
+const LISTED_MAX: i64 = 200;
+
 impl Sessions {
-    /// The live sessions of a user, last used first.
+    /// The live sessions of a user, last used first; of very many, the [`LISTED_MAX`] last ones.
     pub async fn list(&self, user: &UserId) -> Result<Vec<Session>, SessionError> {
-        let now = self.clock.now();
-        let mut sessions = store::of_user(&self.db, user).await?;
-        sessions.retain(|session| session.ended(now).is_none());
+        let mut sessions = store::live_of_user(&self.db, user, self.clock.now(), LISTED_MAX).await?;
         sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at()));
         Ok(sessions)
+    }
+
+    /// How many live sessions a user has.
+    pub async fn count(&self, user: &UserId) -> Result<i64, SessionError> {
+        Ok(store::count_live_of_user(&self.db, user, self.clock.now()).await?)
     }
 
     /// The live sessions of everyone, for the operator.
@@ -44,18 +50,25 @@ impl Sessions {
         Ok(true)
     }
 
-    /// Ends every session of a user but `except`. Returns how many.
-    pub async fn end_others(
-        &self,
-        user: &UserId,
-        except: Option<&SessionId>,
-        client: Option<&Client>,
-    ) -> Result<u64, SessionError> {
+    /// Ends every session of a user but `kept`, which asks for it. Returns how many.
+    pub async fn end_others(&self, user: &UserId, kept: &SessionId, client: &Client) -> Result<u64, SessionError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        let ended = revoke_all(&mut transaction, user, except, Reason::Ended, now).await?;
+        let ended = revoke_all(&mut transaction, user, Some(kept), Reason::Ended, now).await?;
         if ended > 0 {
-            audit::record(&mut transaction, now, Kind::OtherSessionsEnded, user, None, client).await?;
+            audit::record(&mut transaction, now, Kind::OtherSessionsEnded, user, Some(kept), Some(client)).await?;
+        }
+        transaction.commit().await?;
+        Ok(ended)
+    }
+
+    /// Ends every session of a user, by the operator. Returns how many.
+    pub async fn end_all(&self, user: &UserId) -> Result<u64, SessionError> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        let ended = revoke_all(&mut transaction, user, None, Reason::Ended, now).await?;
+        if ended > 0 {
+            audit::record(&mut transaction, now, Kind::AllSessionsEnded, user, None, None).await?;
         }
         transaction.commit().await?;
         Ok(ended)
@@ -70,9 +83,13 @@ impl Sessions {
         self.end(&session.owner.id, id, Reason::Ended, None).await
     }
 
-    /// Ends every session of everyone, by the operator. Returns how many.
+    /// Ends every session of everyone, by the operator, one user after the other. Returns how many.
     pub async fn end_everyones(&self) -> Result<u64, SessionError> {
-        Ok(store::revoke_everyones(&self.db, Reason::Ended, self.clock.now()).await?)
+        let mut ended = 0;
+        for user in store::users_with_sessions(&self.db).await? {
+            ended += self.end_all(&user).await?;
+        }
+        Ok(ended)
     }
 
     /// Deletes at most `most` sessions that ended long ago; returns how many.

@@ -21,7 +21,7 @@ use crate::tokens::refresh::{self, RefreshTokens};
 pub use presented::{Access, Holder, Refresh};
 use probe::Probes;
 use rotation::Family;
-pub use store::revoke_all;
+pub(crate) use store::revoke_all;
 
 /// Inactivity timeout without "Keep me logged in" (ASVS 7.3.1), unless refresh tokens live even shorter.
 const BRIEF_IDLE_SECONDS: Seconds = 12 * 60 * 60;

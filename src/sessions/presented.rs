@@ -27,6 +27,8 @@ pub enum Access {
         generation: i64,
         /// The token's own end.
         expires_at: Seconds,
+        /// The token's own: whoever copied it before its owner proved themselves again has proved nothing.
+        auth_time: Seconds,
     },
     /// Genuine, but its time is over, or a recovery skipped it: the refresh token decides.
     Expired,
@@ -37,10 +39,10 @@ pub enum Access {
 /// Who presents a refresh token.
 #[derive(Clone, Copy, Debug)]
 pub enum Holder<'a> {
-    /// A browser, with the probe cookie if it sent one.
+    /// A browser, with the probe cookies that it sent.
     Jar {
-        /// The value of the probe cookie: this may be an answer.
-        probe: Option<&'a str>,
+        /// The values of the probe cookies: one may make this an answer.
+        probes: &'a [&'a str],
     },
     /// A browser whose request keeps no cookies: an image, a prefetch.
     Deaf,
@@ -62,6 +64,8 @@ pub enum Refresh {
     Served {
         /// As it is.
         session: Session,
+        /// The one presented: with the parent in hand, the client may never have got the newest.
+        generation: i64,
     },
     /// The browser is to repeat its request; `probe` marks the answer.
     Ask {
@@ -91,7 +95,12 @@ impl Sessions {
             return Ok(Access::Expired);
         }
         self.note_seen(&session, claims.generation).await;
-        Ok(Access::Good { session: Box::new(session), generation: claims.generation, expires_at: claims.exp })
+        Ok(Access::Good {
+            session: Box::new(session),
+            generation: claims.generation,
+            expires_at: claims.exp,
+            auth_time: claims.auth_time,
+        })
     }
 
     /// Of several refresh tokens, the genuine one that was issued last.
@@ -101,21 +110,38 @@ impl Sessions {
         genuine.max_by_key(|(claims, _)| (claims.iat, claims.generation)).map(|(_, token)| token)
     }
 
+    /// Logs out whoever presents a refresh token of whichever generation. With a replayed one, it is the owner or the
+    /// thief who leaves: the session ends all the same, and the owner is told.
+    pub async fn log_out(&self, token: &str, client: &Client) -> Result<(), SessionError> {
+        let now = self.clock.now();
+        let Ok(claims) = self.refresh.verify(token, now) else { return Ok(()) };
+        let Ok(session) = self.live(&claims.sid, &claims.sub).await? else { return Ok(()) };
+        if !claims.is_of(&session.salt) {
+            return Ok(());
+        }
+        if is_replay(&session.family, claims.generation, now, self.grace) {
+            self.revoke_replayed(&session, now, client).await?;
+        }
+        self.end(&session.owner.id, &session.id, Reason::Logout, Some(client)).await.map(drop)
+    }
+
     /// The decision table of rotation, carried out. Commits before it returns.
     pub async fn refresh(&self, token: &str, holder: Holder<'_>, client: &Client) -> Result<Refresh, SessionError> {
         let now = self.clock.now();
         let Ok(claims) = self.refresh.verify(token, now) else { return Ok(Refresh::Dead(None)) };
         for _ in 0..TRANSITIONS_TRIED {
-            let session = match self.live(&claims.sid, &claims.sub).await? {
-                Ok(session) => session,
-                Err(reason) => return Ok(Refresh::Dead(reason)),
-            };
-            if !claims.is_of(&session.salt) {
-                return Ok(Refresh::Dead(None));
+            let found = self.find(&claims.sid, &claims.sub).await?.filter(|session| claims.is_of(&session.salt));
+            let Some(mut session) = found else { return Ok(Refresh::Dead(None)) };
+            if claims.generation > session.family.generation {
+                // The row is behind: how long the session may idle, the token knows better.
+                session.idle_expires_at = session.idle_expires_at.max(claims.exp);
+            }
+            if let Some(reason) = session.ended(now) {
+                return Ok(Refresh::Dead(reason));
             }
             let carrier = match holder {
-                Holder::Jar { probe } => {
-                    Carrier::Jar { answer: probe.is_some_and(|probe| self.probes.is_answer(probe, &session.id, now)) }
+                Holder::Jar { probes } => {
+                    Carrier::Jar { answer: probes.iter().any(|probe| self.probes.is_answer(probe, &session.id, now)) }
                 }
                 Holder::Deaf => Carrier::Deaf,
                 Holder::Program => Carrier::Program,
@@ -140,12 +166,11 @@ impl Sessions {
                 }
                 Decision::Serve => {
                     self.note_seen(&session, claims.generation).await;
-                    return Ok(Refresh::Served { session });
+                    return Ok(Refresh::Served { session, generation: claims.generation });
                 }
                 Decision::Ask => return Ok(Refresh::Ask { probe: self.probes.ask(&session.id, now) }),
                 Decision::AskReplay => {
-                    let (owner, since) = (&session.owner.id, now - STALE_REPORTED_EVERY);
-                    audit::record_once(&self.db, now, since, Kind::StaleToken, owner, &session.id, client).await?;
+                    self.report_stale(&session, now, client).await?;
                     return Ok(Refresh::Ask { probe: self.probes.ask(&session.id, now) });
                 }
                 Decision::Revoke => {
@@ -153,7 +178,12 @@ impl Sessions {
                         return Ok(Refresh::Dead(Some(Reason::Replay)));
                     }
                 }
-                Decision::Refuse => return Ok(Refresh::Refused),
+                Decision::Refuse => {
+                    if is_replay(&family, claims.generation, now, self.grace) {
+                        self.report_stale(&session, now, client).await?;
+                    }
+                    return Ok(Refresh::Refused);
+                }
             }
         }
         Err(SessionError::Contended)
@@ -175,13 +205,22 @@ impl Sessions {
         id: &SessionId,
         user: &UserId,
     ) -> Result<Result<Session, Option<Reason>>, SessionError> {
-        Ok(match store::find(&self.db, id).await?.filter(|session| session.owner.id == *user) {
+        Ok(match self.find(id, user).await? {
             None => Err(None),
             Some(session) => match session.ended(self.clock.now()) {
                 Some(reason) => Err(reason),
                 None => Ok(session),
             },
         })
+    }
+
+    pub(super) async fn find(&self, id: &SessionId, user: &UserId) -> Result<Option<Session>, SessionError> {
+        Ok(store::find(&self.db, id).await?.filter(|session| session.owner.id == *user))
+    }
+
+    async fn report_stale(&self, session: &Session, now: Seconds, client: &Client) -> Result<(), SessionError> {
+        let (owner, since) = (&session.owner.id, now - STALE_REPORTED_EVERY);
+        Ok(audit::record_once(&self.db, now, since, Kind::StaleToken, owner, &session.id, client).await?)
     }
 
     /// One conditional update; none if another request was faster.
@@ -217,4 +256,9 @@ impl Sessions {
         transaction.commit().await?;
         Ok(revoked)
     }
+}
+
+/// Whether only a copy of the token can be in use.
+fn is_replay(family: &Family, presented: i64, now: Seconds, grace: Seconds) -> bool {
+    rotation::decide(family, presented, now, grace, Carrier::Jar { answer: false }) == Decision::AskReplay
 }

@@ -80,7 +80,9 @@ pub fn decide(family: &Family, presented: i64, now: Seconds, grace: Seconds, car
     }
     let late = family.confirmed_at.is_some_and(|confirmed_at| now - confirmed_at >= grace);
     match carrier {
-        Carrier::Deaf => Decision::Serve,
+        // Not longer than a straggler: a thief could choose to be deaf, and read on for as long as the owner is away.
+        Carrier::Deaf if !late => Decision::Serve,
+        Carrier::Deaf => Decision::Refuse,
         Carrier::Jar { .. } if family.confirmed_at.is_none() => Decision::Redeliver,
         Carrier::Program if !late => Decision::Redeliver,
         Carrier::Jar { .. } if !late => Decision::Serve,
@@ -183,7 +185,7 @@ mod tests {
             ("parent, confirmed a grace ago",             confirmed(60), 5, JAR, Ask),
             ("parent, confirmed a grace ago, as answer",  confirmed(60), 5, ANSWER, Recover),
             ("parent, confirmed a grace ago, by program", confirmed(60), 5, Carrier::Program, Revoke),
-            ("parent, confirmed a grace ago, deaf",       confirmed(60), 5, Carrier::Deaf, Serve),
+            ("parent, confirmed a grace ago, deaf",       confirmed(60), 5, Carrier::Deaf, Refuse),
             ("parent, recoveries spent",                  spent(confirmed(60)), 5, JAR, Ask),
             ("parent, recoveries spent, as an answer",    spent(confirmed(60)), 5, ANSWER, Revoke),
             ("parent, settled",                           settled(),     5, JAR, AskReplay),

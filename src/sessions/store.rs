@@ -68,13 +68,38 @@ pub async fn find(db: &Db, id: &SessionId) -> Result<Option<Session>, DbError> {
     Ok(row.map(|row| session(&row)).transpose()?)
 }
 
-/// The sessions of a user that have not been revoked.
-pub async fn of_user(db: &Db, user: &UserId) -> Result<Vec<Session>, DbError> {
-    let rows = sqlx::query(select!("where s.user_id = $1 and s.revoked_at is null"))
-        .bind(user.as_str())
-        .fetch_all(db.read())
-        .await?;
+/// Those rotated last, at most `most`.
+pub async fn live_of_user(db: &Db, user: &UserId, now: Seconds, most: i64) -> Result<Vec<Session>, DbError> {
+    let rows = sqlx::query(select!(
+        "where s.user_id = $1 and s.revoked_at is null and s.idle_expires_at > $2 and s.expires_at > $2
+               and u.locked_at is null
+         order by s.rotated_at desc limit $3"
+    ))
+    .bind(user.as_str())
+    .bind(now)
+    .bind(most)
+    .fetch_all(db.read())
+    .await?;
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
+}
+
+pub async fn count_live_of_user(db: &Db, user: &UserId, now: Seconds) -> Result<i64, DbError> {
+    let row = sqlx::query(
+        "select count(*) as live from sessions
+         where user_id = $1 and revoked_at is null and idle_expires_at > $2 and expires_at > $2",
+    )
+    .bind(user.as_str())
+    .bind(now)
+    .fetch_one(db.read())
+    .await?;
+    Ok(row.try_get("live")?)
+}
+
+pub async fn users_with_sessions(db: &Db) -> Result<Vec<UserId>, DbError> {
+    let rows =
+        sqlx::query("select distinct user_id from sessions where revoked_at is null").fetch_all(db.read()).await?;
+    let user = |row: &AnyRow| row.try_get::<String, _>("user_id").map(UserId::from_text);
+    Ok(rows.iter().map(user).collect::<Result<_, _>>()?)
 }
 
 pub async fn all_live(db: &Db, now: Seconds) -> Result<Vec<Session>, DbError> {
@@ -197,25 +222,13 @@ pub async fn revoke_all(
 ) -> Result<u64, DbError> {
     let revoked = sqlx::query(
         "update sessions set revoked_at = $1, revoked_reason = $2
-         where user_id = $3 and id <> $4 and revoked_at is null and idle_expires_at > $1",
+         where user_id = $3 and id <> $4 and revoked_at is null",
     )
     .bind(now)
     .bind(reason.as_str())
     .bind(user.as_str())
     .bind(except.map(SessionId::as_str).unwrap_or_default())
     .execute(connection)
-    .await?;
-    Ok(revoked.rows_affected())
-}
-
-pub async fn revoke_everyones(db: &Db, reason: Reason, now: Seconds) -> Result<u64, DbError> {
-    let revoked = sqlx::query(
-        "update sessions set revoked_at = $1, revoked_reason = $2
-         where revoked_at is null and idle_expires_at > $1",
-    )
-    .bind(now)
-    .bind(reason.as_str())
-    .execute(db.write())
     .await?;
     Ok(revoked.rows_affected())
 }

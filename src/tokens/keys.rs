@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
@@ -36,9 +37,8 @@ pub struct SigningKey {
 pub struct SealedKey {
     pub kid: String,
     pub algorithm: SigningAlgorithm,
-    /// Raw 32 bytes (Ed25519), uncompressed point (P-256) or PKCS#1 (RSA), as base64url.
-    pub public_key: String,
-    /// Nonce, then ciphertext of the PKCS#8 document, as base64url.
+    /// Nonce, then ciphertext of the PKCS#8 document, as base64url. The public half is derived from it when it is
+    /// opened: who can write to the database cannot plant one.
     pub sealed_private_key: String,
     pub created_at: Seconds,
     pub signs_from: Seconds,
@@ -73,35 +73,33 @@ impl SealedKey {
         now: Seconds,
         signs_from: Seconds,
     ) -> Result<Self, KeyError> {
-        let (public_key, private_key) = key_pair(algorithm).map_err(|_| KeyError::Generate)?;
+        let private_key = generate(algorithm).map_err(|_| KeyError::Generate)?;
         let kid = random_text::<9>();
-        let sealed_private_key = seal(secret, &kid, &private_key)?;
-        let public_key = URL_SAFE_NO_PAD.encode(public_key);
-        Ok(Self { kid, algorithm, public_key, sealed_private_key, created_at: now, signs_from })
+        let sealed_private_key = seal(secret, &bound(algorithm, &kid), &private_key)?;
+        Ok(Self { kid, algorithm, sealed_private_key, created_at: now, signs_from })
     }
 
     /// Opens a stored key pair; also returns it sealed anew if another secret than the first was needed.
     pub fn open(&self, secret: &MasterSecret) -> Result<(SigningKey, Option<Self>), KeyError> {
         let failed = || KeyError::Open(self.kid.clone());
-        let public_key = URL_SAFE_NO_PAD.decode(&self.public_key).map_err(|_| failed())?;
+        let bound = bound(self.algorithm, &self.kid);
         let sealed = URL_SAFE_NO_PAD.decode(&self.sealed_private_key).map_err(|_| failed())?;
         let opened = secret.derive(SEALING).iter().enumerate().find_map(|(place, key)| {
-            let private_key = open_with(key, &self.kid, &sealed)?;
+            let private_key = open_with(key, &bound, &sealed)?;
             Some((place, private_key))
         });
         let (place, private_key) = opened.ok_or_else(failed)?;
         let resealed = match place {
             0 => None,
-            _ => Some(Self { sealed_private_key: seal(secret, &self.kid, &private_key)?, ..self.clone() }),
+            _ => Some(Self { sealed_private_key: seal(secret, &bound, &private_key)?, ..self.clone() }),
         };
-        let (encoding, decoding) = match self.algorithm {
-            SigningAlgorithm::EdDsa => (EncodingKey::from_ed_der(&private_key), DecodingKey::from_ed_der(&public_key)),
-            SigningAlgorithm::Es256 => (EncodingKey::from_ec_der(&private_key), DecodingKey::from_ec_der(&public_key)),
-            SigningAlgorithm::Rs256 => {
-                let private_key = pkcs1(&private_key).ok_or_else(failed)?;
-                (EncodingKey::from_rsa_der(private_key), DecodingKey::from_rsa_der(&public_key))
-            }
+        let encoding = match self.algorithm {
+            SigningAlgorithm::EdDsa => EncodingKey::from_ed_der(&private_key),
+            SigningAlgorithm::Es256 => EncodingKey::from_ec_der(&private_key),
+            SigningAlgorithm::Rs256 => EncodingKey::from_rsa_der(pkcs1(&private_key).ok_or_else(failed)?),
         };
+        let public_key = Jwk::from_encoding_key(&encoding, self.algorithm.jwt()).map_err(|_| failed())?;
+        let decoding = DecodingKey::from_jwk(&public_key).map_err(|_| failed())?;
         let (created_at, signs_from) = (self.created_at, self.signs_from);
         let opened =
             SigningKey { kid: self.kid.clone(), algorithm: self.algorithm, created_at, signs_from, encoding, decoding };
@@ -109,23 +107,23 @@ impl SealedKey {
     }
 }
 
-/// Public and private half, in the forms that [`SealedKey`] describes.
-fn key_pair(algorithm: SigningAlgorithm) -> Result<(Vec<u8>, Vec<u8>), aws_lc_rs::error::Unspecified> {
+/// A new private key as PKCS#8 (RFC 5208).
+fn generate(algorithm: SigningAlgorithm) -> Result<Vec<u8>, Unspecified> {
     Ok(match algorithm {
-        SigningAlgorithm::EdDsa => {
-            let pair = Ed25519KeyPair::generate()?;
-            (pair.public_key().as_ref().to_vec(), pair.to_pkcs8v1()?.as_ref().to_vec())
-        }
+        SigningAlgorithm::EdDsa => Ed25519KeyPair::generate()?.to_pkcs8v1()?.as_ref().to_vec(),
         SigningAlgorithm::Es256 => {
-            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
-            (pair.public_key().as_ref().to_vec(), pair.to_pkcs8v1()?.as_ref().to_vec())
+            EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?.to_pkcs8v1()?.as_ref().to_vec()
         }
         SigningAlgorithm::Rs256 => {
-            let pair = RsaKeyPair::generate(KeySize::Rsa2048)?;
-            let private_key: aws_lc_rs::encoding::Pkcs8V1Der = pair.as_der()?;
-            (pair.public_key().as_ref().to_vec(), private_key.as_ref().to_vec())
+            let private_key: Pkcs8V1Der = RsaKeyPair::generate(KeySize::Rsa2048)?.as_der()?;
+            private_key.as_ref().to_vec()
         }
     })
+}
+
+/// What a sealed key is bound to: under another id or algorithm it does not open.
+fn bound(algorithm: SigningAlgorithm, kid: &str) -> String {
+    format!("{} {kid}", algorithm.as_str())
 }
 
 /// What jsonwebtoken signs with: PKCS#1. PKCS#8 is that in an octet string, after version and algorithm (RFC 5208
@@ -136,21 +134,24 @@ fn pkcs1(pkcs8: &[u8]) -> Option<&[u8]> {
     content.strip_prefix(VERSION_AND_ALGORITHM)?.strip_prefix(b"\x04\x82")?.get(2..)
 }
 
-fn seal(secret: &MasterSecret, kid: &str, private_key: &[u8]) -> Result<String, KeyError> {
+fn seal(secret: &MasterSecret, bound: &str, private_key: &[u8]) -> Result<String, KeyError> {
     let keys = secret.derive(SEALING);
     let key = keys.first().ok_or(KeyError::Generate)?;
     let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| KeyError::Generate)?;
     let mut sealed = private_key.to_vec();
-    let nonce = key.seal_in_place_append_tag(Aad::from(kid), &mut sealed).map_err(|_| KeyError::Generate)?;
+    let nonce = key.seal_in_place_append_tag(Aad::from(bound), &mut sealed).map_err(|_| KeyError::Generate)?;
     Ok(URL_SAFE_NO_PAD.encode([&nonce.as_ref()[..], &sealed].concat()))
 }
 
-fn open_with(key: &[u8; 32], kid: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+fn open_with(key: &[u8; 32], bound: &str, sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, ciphertext) = sealed.split_at_checked(NONCE_BYTES)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut opened = ciphertext.to_vec();
-    let length =
-        RandomizedNonceKey::new(&AES_256_GCM, key).ok()?.open_in_place(nonce, Aad::from(kid), &mut opened).ok()?.len();
+    let length = RandomizedNonceKey::new(&AES_256_GCM, key)
+        .ok()?
+        .open_in_place(nonce, Aad::from(bound), &mut opened)
+        .ok()?
+        .len();
     opened.truncate(length);
     Some(opened)
 }

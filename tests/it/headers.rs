@@ -189,10 +189,12 @@ fn what_is_hardly_http_is_answered_sensibly_by_a_server_that_lives_on() {
         }
     }
     let head = raw::post(port, "/login", "", b"_method=head");
-    assert_eq!((head.status, head.page("").is_in_words()), (403, true), "a HEAD by form stays a POST");
+    assert_eq!((head.status, head.page("").is_in_words()), (404, true), "a HEAD by form is none of ours");
     let form = raw::send(port, format!("GET /login HTTP/1.1\r\n{END}").as_bytes());
     let token = form.page("/login").form("/login").value("csrf_token").unwrap().to_owned();
-    let body = crate::helpers::encode(&[("email", EMAIL), ("password", PASSWORD), ("csrf_token", &token)]);
+    let fields = crate::helpers::encode(&[("email", EMAIL), ("password", PASSWORD), ("csrf_token", &token)]);
     let browser = format!("browser={}", form.cookie("browser").unwrap());
-    assert_eq!(raw::post(port, "/login", &browser, body.as_bytes()).status, 303, "and it still logs people in");
+    let head = format!("_method=head&{fields}");
+    assert_eq!(raw::post(port, "/login", &browser, head.as_bytes()).status, 404, "it logs nobody in");
+    assert_eq!(raw::post(port, "/login", &browser, fields.as_bytes()).status, 303, "and a POST still does");
 }

@@ -160,7 +160,7 @@ async fn keys_are_replaced_by_age_published_a_day_ahead_and_retired_after_their_
         kids(&app.browser().get("/.well-known/jwks.json").await.body)
     };
     app.advance(29 * DAY - 1);
-    assert_eq!(maintained().await, [first.clone()]);
+    assert_eq!(maintained().await, std::slice::from_ref(&first));
     app.advance(1);
     let published = maintained().await;
     assert_eq!(published.len(), 2, "the next key is not published ahead");
@@ -184,4 +184,35 @@ async fn keys_are_replaced_by_age_published_a_day_ahead_and_retired_after_their_
     app.advance(2);
     maintained().await;
     assert_eq!(maintained().await, [second]);
+}
+
+#[rocket::async_test]
+async fn a_key_that_was_published_ahead_makes_way_for_one_that_is_wanted_at_once() {
+    let app = TestApp::start().await;
+    let keyring = &app.site().keyring;
+    let kids = || keyring.keys().iter().map(|key| key.kid.clone()).collect::<Vec<_>>();
+    let first = kids();
+    app.advance(29 * DAY);
+    keyring.maintain().await.expect("keys");
+    let published = kids();
+    assert_eq!(published.len(), 2);
+    let replaced = keyring.rotate().await.expect("a key");
+    assert_eq!(kids(), [first[0].clone(), replaced.clone()], "what may have been stolen never signs");
+    for _ in 0..3 {
+        keyring.maintain().await.expect("keys");
+    }
+    assert_eq!(kids(), [first[0].clone(), replaced]);
+}
+
+#[rocket::async_test]
+async fn another_algorithm_wanted_while_a_key_is_published_ahead_makes_one_key() {
+    let app = TestApp::start().await;
+    app.advance(29 * DAY);
+    app.site().keyring.maintain().await.expect("keys");
+    let app = app.restart(&[("signing_algorithm", "ES256")]).await;
+    for _ in 0..3 {
+        app.site().keyring.maintain().await.expect("keys");
+    }
+    let algorithms: Vec<_> = app.site().keyring.keys().iter().map(|key| key.algorithm.as_str()).collect();
+    assert_eq!(algorithms, ["EdDSA", "ES256"]);
 }

@@ -27,7 +27,7 @@ fn site_key() -> (KeySet, String, Ed25519KeyPair) {
     let mut opened = ciphertext.to_vec();
     let key = RandomizedNonceKey::new(&AES_256_GCM, &secret.derive("seal signing keys")[0]).expect("a key");
     let nonce = Nonce::try_assume_unique_for_key(nonce).expect("12 bytes");
-    let private = key.open_in_place(nonce, Aad::from(&sealed.kid), &mut opened).expect("opened");
+    let private = key.open_in_place(nonce, Aad::from(format!("EdDSA {}", sealed.kid)), &mut opened).expect("opened");
     let pair = Ed25519KeyPair::from_pkcs8(private).expect("PKCS#8");
     let keys = KeySet::new(vec![sealed.open(&secret).expect("opened").0]);
     (keys, sealed.kid, pair)

@@ -54,11 +54,6 @@ impl<'a> Browser<'a> {
         self.jar.remove(name);
     }
 
-    /// Puts the jar back to what another had: a browser that was killed before it saved its cookies.
-    pub fn restore(&mut self, earlier: &Browser<'_>) {
-        self.jar.clone_from(&earlier.jar);
-    }
-
     /// One request; the answer's cookies are kept, its redirect is not followed.
     pub async fn send(&mut self, method: Method, path: &str, body: Option<&[u8]>, extra: &[(&str, &str)]) -> Page {
         let page = self.send_and_lose(method, path, body, extra).await;
@@ -167,6 +162,17 @@ impl<'a> Browser<'a> {
         let page = self.visit("/account").await;
         assert_eq!(page.status, 200);
         page.path == "/account"
+    }
+
+    /// The same browser with these cookies.
+    pub fn with_jar(mut self, jar: BTreeMap<String, Cookie>) -> Self {
+        self.jar = jar;
+        self
+    }
+
+    /// The generation of its refresh token.
+    pub fn generation(&self) -> i64 {
+        super::generation(self.cookie("refresh_token").expect("a refresh token"))
     }
 }
 

@@ -6,12 +6,14 @@ pub mod html;
 mod page;
 pub mod raw;
 mod server;
+mod token;
 mod wire;
 
 pub use app::TestApp;
-pub use browser::{Browser, encode};
+pub use browser::{Browser, Cookie, encode};
 pub use page::Page;
 pub use server::Server;
+pub use token::{claims, generation};
 pub use wire::WireBrowser;
 
 /// The account that most tests use.

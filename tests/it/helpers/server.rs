@@ -110,20 +110,12 @@ impl Server {
         assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
     }
 
-    pub fn url(&self, path: &str) -> String {
-        format!("http://localhost:{}{path}", self.port)
-    }
-
     pub fn port(&self) -> u16 {
         self.port
     }
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("a started server").id()
     }
 
     /// SIGKILL: no chance to tidy up.
