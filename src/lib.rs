@@ -58,7 +58,8 @@ use auth::Site;
 use clock::Clock;
 use config::Config;
 
-/// A Rocket with everything attached and mounted. Add routes of your own, then launch it.
+/// A Rocket with everything attached and mounted. Add routes of your own, then launch it. Settings are read from the
+/// figment that is given: only [`figment()`] has `HALLPASS_*` variables in it.
 ///
 /// Settings are read and the database is opened when it ignites; what is wrong with them is logged and ends the
 /// launch.

@@ -48,11 +48,11 @@ impl Keyring {
     /// Reads the master secret and opens every key under it; makes secret and first key on a new database.
     pub async fn open(db: &Db, clock: &Clock, config: &Config) -> Result<Self, KeyringError> {
         // A secret made anew could open none of the keys there are, nor verify any session.
-        let may_create = config.is_sqlite() && store::all(db).await?.is_empty();
+        let is_new = store::all(db).await?.is_empty();
         let keyring = Self {
             db: db.clone(),
             clock: clock.clone(),
-            secret: MasterSecret::load(config, may_create)?,
+            secret: MasterSecret::load(config, is_new)?,
             algorithm: config.signing_algorithm,
             token_ttl: config.access_token_ttl_seconds,
             known: Arc::default(),

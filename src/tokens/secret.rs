@@ -24,6 +24,11 @@ pub enum SecretError {
          Bring the file back from a backup (or set `secret`). Nothing was changed"
     )]
     Lost(PathBuf),
+    #[error(
+        "there is no master secret: {0} does not exist, and it is made by itself with SQLite only, since all nodes of a \
+         site share one. Set `secret`, or put a line of 32 random characters or more into that file"
+    )]
+    Unset(PathBuf),
     #[error("{0} holds no usable secret: it must have at least one line of 32 characters or more")]
     Unusable(PathBuf),
 }
@@ -39,17 +44,21 @@ impl MasterSecret {
         Self(secrets.iter().map(extract).collect())
     }
 
-    /// From the settings: `secret`, else the lines of `secret_file`, which is made if `may_create`.
-    pub fn load(config: &Config, may_create: bool) -> Result<Self, SecretError> {
+    /// From the settings: `secret`, else the lines of `secret_file`. `is_new`: nothing is sealed under one yet. Then it
+    /// is made, on SQLite.
+    pub fn load(config: &Config, is_new: bool) -> Result<Self, SecretError> {
         if !config.secret.is_empty() {
             return Ok(Self::new(&config.secret));
         }
         let path = &config.secret_file;
         let failed = |error| SecretError::File(path.clone(), error);
         let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && may_create => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_new && config.is_sqlite() => {
                 create(path).map_err(failed)?;
                 fs::read_to_string(path).map_err(failed)?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => {
+                return Err(SecretError::Unset(path.clone()));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SecretError::Lost(path.clone())),
             read => read.map_err(failed)?,

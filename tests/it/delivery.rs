@@ -7,7 +7,7 @@ use rocket::http::{Method, Status};
 use rocket::response::Redirect;
 use rocket::{Build, Rocket, get, post, routes};
 
-use crate::helpers::{Browser, Page, TestApp, generation};
+use crate::helpers::{Browser, Page, TestApp, encode, generation};
 
 const EXPIRED: i64 = 901;
 
@@ -203,6 +203,25 @@ async fn requests_without_a_jar_neither_ask_nor_revoke() {
     let activity = owner.get("/account/sessions").await;
     assert_eq!(activity.body.matches("An outdated token of one of your sessions was used").count(), 1);
     assert!(owner.is_logged_in().await);
+}
+
+#[rocket::async_test]
+async fn a_post_that_calls_itself_an_image_is_asked_like_any_other() {
+    let app = TestApp::start().await;
+    let mut owner = app.registered().await;
+    let page = owner.get("/account").await;
+    let mut thief = owner.clone();
+    app.advance(EXPIRED);
+    owner.get("/account").await;
+    owner.get("/account").await;
+    app.advance(60);
+    let body = encode(&page.form("/account/profile").filled(&[("name", "Mallory")]));
+    for disguise in [("Sec-Fetch-Dest", "image"), ("Sec-Purpose", "prefetch"), ("Purpose", "prefetch")] {
+        let answer = thief.send_and_lose(Method::Post, "/account/profile", Some(body.as_bytes()), &[disguise]).await;
+        assert_eq!(answer.status, 307, "{disguise:?}");
+        assert_eq!(thief.send(Method::Get, "/account", None, &[disguise]).await.status, 303, "{disguise:?}");
+    }
+    assert!(!owner.get("/account").await.has("Mallory"));
 }
 
 #[rocket::async_test]

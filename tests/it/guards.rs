@@ -293,3 +293,21 @@ async fn anonymous_pages_are_for_strangers() {
     let page = browser.get("/strangers").await;
     assert!(page.status == 404 && page.delivers());
 }
+
+#[rocket::async_test]
+async fn a_copied_access_token_does_not_share_in_a_later_proof_of_its_owner() {
+    let app = TestApp::build(&[], extend).await;
+    let mut owner = app.registered().await;
+    app.advance(301);
+    let mut thief = app.browser();
+    thief.set_cookie("access_token", owner.cookie("access_token").unwrap());
+    let confirmed = owner.fill("/confirm", "/confirm", &[("password", PASSWORD)]).await;
+    assert_eq!(confirmed.status, 200);
+    let end_others = |page: &crate::helpers::Page| page.form("/logout").value("csrf_token").unwrap().to_owned();
+    let own = owner.get("/account/sessions").await;
+    let answer = owner.post("/account/sessions/end-others", &[("csrf_token", &end_others(&own))]).await;
+    assert_eq!(answer.location(), Some("/account/sessions?ended=others"));
+    let stolen = thief.get("/account/sessions").await;
+    let answer = thief.post("/account/sessions/end-others", &[("csrf_token", &end_others(&stolen))]).await;
+    assert!(answer.location().is_some_and(|location| location.starts_with("/confirm")), "{answer:?}");
+}

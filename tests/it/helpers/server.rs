@@ -16,7 +16,6 @@ pub struct Server {
     port: u16,
     settings: Vec<(String, String)>,
     child: Option<Child>,
-    wrapper: Vec<String>,
     /// What it printed when it was ready.
     pub greeting: String,
 }
@@ -33,7 +32,7 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { folder, port, settings, child: None, wrapper: Vec::new(), greeting: String::new() }
+        Self { folder, port, settings, child: None, greeting: String::new() }
     }
 
     /// Starts the program and waits until it says that it is ready.
@@ -71,11 +70,7 @@ impl Server {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let program = env!("CARGO_BIN_EXE_hallpass");
-        let mut command = Command::new(self.wrapper.first().map_or(program, String::as_str));
-        if !self.wrapper.is_empty() {
-            command.args(&self.wrapper[1..]).arg(program);
-        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
         command.env("ROCKET_PORT", self.port.to_string()).env("ROCKET_ADDRESS", "127.0.0.1");
@@ -137,11 +132,6 @@ impl Server {
     pub fn set(&mut self, name: &str, value: Option<&str>) {
         self.settings.retain(|(given, _)| given != name);
         self.settings.extend(value.map(|value| (name.to_owned(), value.to_owned())));
-    }
-
-    /// Starts the program by another command, which gets its path as the last argument: to limit what it may do.
-    pub fn start_by(&mut self, wrapper: &[&str]) {
-        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
     }
 
     /// Tries to start the server, which must end by itself without having listened. Returns what it said.
