@@ -7,6 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds ignored (NumericDate, RFC 7519 section 2).
 pub type Seconds = i64;
 
+/// In seconds.
+pub const MINUTE: Seconds = 60;
+/// In seconds.
+pub const HOUR: Seconds = 60 * MINUTE;
+/// In seconds.
+pub const DAY: Seconds = 24 * HOUR;
+
 /// The system's clock, or one that stands still until a test advances it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<AtomicI64>>);

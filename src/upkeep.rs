@@ -7,7 +7,7 @@ use rocket::tokio;
 
 use crate::audit;
 use crate::auth::Site;
-use crate::clock::Seconds;
+use crate::clock::{DAY, Seconds};
 use crate::sessions::SessionError;
 
 /// A key that another process made is signed with after this long at the latest; verification asks at once.
@@ -20,7 +20,7 @@ const PRUNE_EVERY: u64 = 120;
 const BATCH: i64 = 500;
 
 /// Longer than a year: who looks after their account once a year sees what happened since.
-const EVENTS_KEPT: Seconds = 400 * 24 * 60 * 60;
+const EVENTS_KEPT: Seconds = 400 * DAY;
 
 /// Starts the work when the server is up; it ends with the server.
 pub fn stage() -> AdHoc {

@@ -3,42 +3,39 @@
 //! [`Accounts`] is one service; its functions stand in the files that are named after the occasion.
 
 mod changes;
-#[doc(hidden)]
-pub mod email;
+mod email;
 mod error;
 mod fault;
 mod hasher;
 mod login;
 mod operator;
-#[doc(hidden)]
-pub mod password;
+mod password;
 mod pool;
 mod predictable;
 mod registration;
 mod store;
 #[cfg(test)]
 mod tests;
-#[doc(hidden)]
-pub mod throttle;
+mod throttle;
 #[cfg(test)]
 mod throttle_tests;
 
 use std::sync::Arc;
 
-pub use email::Email;
 pub use error::AccountError;
-pub use fault::{Fault, NAME_MAX};
+pub use fault::Fault;
 pub use hasher::PasswordError;
-pub use password::{PASSWORD_MAX, Policy};
 
-use crate::clock::{Clock, Seconds};
+use crate::clock::{Clock, DAY, Seconds};
 use crate::config::{Config, Registration};
 use crate::db::{Db, DbError};
 use crate::id::UserId;
+use email::Email;
 use hasher::Hasher;
+use password::Policy;
 
 /// Since then unseen, a browser is a stranger again. Longer than a year: some log in once a year.
-const BROWSER_FORGOTTEN_AFTER: Seconds = 400 * 24 * 60 * 60;
+const BROWSER_FORGOTTEN_AFTER: Seconds = 400 * DAY;
 
 /// An account as the rest of the program sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,11 +75,6 @@ impl Accounts {
         let policy = Policy { min_length: config.password_min_length, site_name: config.site_name.clone() };
         let hasher = Hasher::new(config)?;
         Ok(Self { db, clock, hasher, policy: Arc::new(policy), registration: config.registration })
-    }
-
-    /// What new passwords must be like, to say so beside the field before anything is typed.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
     }
 
     /// The account of that identifier.

@@ -7,14 +7,14 @@ use super::password::NewPassword;
 use super::throttle::{self, Attempt};
 use super::{AccountError, Accounts, Email, User, store};
 use crate::audit::{self, Client, Kind};
-use crate::clock::Seconds;
+use crate::clock::{DAY, Seconds};
 use crate::config::Registration;
 use crate::db::DbError;
 use crate::id::{UserId, random_text};
 
 const SETUP: &str = "setup";
 /// An operator who installs in the evening finds the link good in the morning.
-const SETUP_TTL_SECONDS: Seconds = 24 * 60 * 60;
+const SETUP_TTL_SECONDS: Seconds = DAY;
 
 /// A form without faults.
 pub(super) struct Form {

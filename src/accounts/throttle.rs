@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::store;
-use crate::clock::Seconds;
+use crate::clock::{HOUR, MINUTE, Seconds};
 use crate::db::{Db, DbError};
 use crate::id::{BrowserId, SessionId};
 
@@ -23,8 +23,7 @@ pub(super) struct Limit {
     pub window_seconds: Seconds,
 }
 
-const QUARTER_OF_AN_HOUR: Seconds = 15 * 60;
-const HOUR: Seconds = 60 * 60;
+const QUARTER_OF_AN_HOUR: Seconds = 15 * MINUTE;
 
 /// All strangers together on one account: 80 guesses an hour get nowhere with a password that isn't on the list of
 /// common ones (NIST SP 800-63B-4 section 3.2.2 allows 100 in all). Counted while they are being checked, too: an

@@ -3,13 +3,13 @@
 use rocket::Request;
 use rocket::http::Header;
 
-use crate::clock::Seconds;
+use crate::clock::{DAY, Seconds};
 use crate::config::PublicUrl;
 use crate::sessions::Tokens;
 use crate::sessions::probe::PROBE_SECONDS;
 
 /// The longest that browsers keep a cookie (RFC 6265bis section 5.5).
-const BROWSER_SECONDS: Seconds = 400 * 24 * 60 * 60;
+const BROWSER_SECONDS: Seconds = 400 * DAY;
 
 /// More cookies of one name than this are noise.
 const SAME_NAME_MAX: usize = 4;

@@ -9,12 +9,12 @@ use rocket::{Ignite, Rocket};
 
 use super::Site;
 use super::exchange::{Caller, Exchange};
-use crate::clock::Seconds;
+use crate::clock::{MINUTE, Seconds};
 use crate::id::{SessionId, UserId};
 use crate::sessions::Session;
 
 /// How long after a proof of identity sensitive things may be done, in seconds (ASVS 7.5).
-pub const RECENT_SECONDS: Seconds = 5 * 60;
+pub const RECENT_SECONDS: Seconds = 5 * MINUTE;
 
 /// A logged-in user, whose account exists and is active and whose session has not been ended, as of this request.
 /// Anybody else is sent to the log-in page and comes back afterwards (forwards with 401). While the database is away

@@ -5,13 +5,11 @@ mod store;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::clock::{Clock, Seconds};
+use crate::clock::{Clock, DAY, HOUR, Seconds};
 use crate::config::{Config, SigningAlgorithm};
 use crate::db::{Db, DbError};
 use crate::tokens::keys::{KeyError, KeySet, SealedKey};
 use crate::tokens::secret::{MasterSecret, SecretError};
-
-const DAY: Seconds = 24 * 60 * 60;
 
 /// How long a key signs before the next one takes over.
 const KEY_LIFETIME: Seconds = 30 * DAY;
@@ -20,7 +18,7 @@ const KEY_LIFETIME: Seconds = 30 * DAY;
 const PUBLISHED_AHEAD: Seconds = DAY;
 
 /// How long a key verifies beyond the life of its last token: processes learn of a new key some seconds late.
-const VERIFIES_BEYOND: Seconds = 60 * 60;
+const VERIFIES_BEYOND: Seconds = HOUR;
 
 /// The keys in force, and where they come from. Clones share what they know.
 #[derive(Clone)]

@@ -10,10 +10,10 @@ use super::words;
 use crate::audit::{self, Client, Kind};
 use crate::auth::Site;
 use crate::auth::guards::CurrentUser;
-use crate::clock::Seconds;
+use crate::clock::{DAY, Seconds};
 
 /// How long the owner is told on this page that a session of theirs was ended as a replay.
-const REPLAY_TOLD_FOR: Seconds = 14 * 24 * 60 * 60;
+const REPLAY_TOLD_FOR: Seconds = 14 * DAY;
 
 #[derive(Template)]
 #[template(path = "account.html")]

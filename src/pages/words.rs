@@ -6,15 +6,11 @@ use woothee::parser::Parser;
 
 use super::page::Notice;
 use crate::audit::Kind;
-use crate::clock::Seconds;
+use crate::clock::{DAY, HOUR, MINUTE, Seconds};
 use crate::sessions::Reason;
 
 /// How many events the owner is shown.
 pub const EVENTS_SHOWN: i64 = 20;
-
-const MINUTE: Seconds = 60;
-const HOUR: Seconds = 60 * MINUTE;
-const DAY: Seconds = 24 * HOUR;
 
 /// "22 November 2026".
 pub fn date(at: Seconds) -> String {

@@ -2,11 +2,11 @@
 
 use super::{Reason, Session, SessionError, Sessions, revoke_all, store};
 use crate::audit::{self, Client, Kind};
-use crate::clock::Seconds;
+use crate::clock::{DAY, Seconds};
 use crate::id::{SessionId, UserId};
 
 /// Sessions are kept this long after they have ended.
-const KEPT_AFTER_END: Seconds = 30 * 24 * 60 * 60;
+const KEPT_AFTER_END: Seconds = 30 * DAY;
 
 /// Nobody looks through more, and an account with a million sessions must not cost as many rows a page.
 const LISTED_MAX: i64 = 200;
@@ -77,7 +77,7 @@ impl Sessions {
     /// Ends one live session of anybody, by the operator; false if there is none.
     pub async fn end_any(&self, id: &SessionId) -> Result<bool, SessionError> {
         let Some(session) = store::find(&self.db, id).await? else { return Ok(false) };
-        if session.ended(self.clock.now()).is_some() {
+        if !session.is_live(self.clock.now()) {
             return Ok(false);
         }
         self.end(&session.owner.id, id, Reason::Ended, None).await

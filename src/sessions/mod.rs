@@ -9,7 +9,7 @@ pub mod rotation;
 mod store;
 
 use crate::audit::{self, Client, Kind};
-use crate::clock::{Clock, Seconds};
+use crate::clock::{Clock, HOUR, Seconds};
 use crate::config::Config;
 use crate::db::{Db, DbError};
 use crate::id::{BrowserId, SessionId, UserId, random_text};
@@ -24,7 +24,7 @@ use rotation::Family;
 pub(crate) use store::revoke_all;
 
 /// Inactivity timeout without "Keep me logged in" (ASVS 7.3.1), unless refresh tokens live even shorter.
-const BRIEF_IDLE_SECONDS: Seconds = 12 * 60 * 60;
+const BRIEF_IDLE_SECONDS: Seconds = 12 * HOUR;
 
 named! {
     /// Why a session was revoked; the name is the column `revoked_reason`.
@@ -216,7 +216,7 @@ impl Sessions {
     /// Whether a session can still be used. To be asked once more before cookies are written: no late response
     /// must revive a session that has been ended in the meantime.
     pub async fn is_live(&self, id: &SessionId) -> Result<bool, SessionError> {
-        Ok(store::find(&self.db, id).await?.is_some_and(|session| session.ended(self.clock.now()).is_none()))
+        Ok(store::find(&self.db, id).await?.is_some_and(|session| session.is_live(self.clock.now())))
     }
 
     fn idle_end(&self, now: Seconds, remembered: bool, expires_at: Seconds) -> Seconds {
@@ -263,13 +263,13 @@ impl Session {
         seen.into_iter().flatten().max().unwrap_or(self.created_at)
     }
 
-    /// None while the session is live; else why it is not, if there is a reason beyond time.
-    fn ended(&self, now: Seconds) -> Option<Option<Reason>> {
-        match self.revoked {
-            Some(reason) => Some(Some(reason)),
-            None if self.owner.locked => Some(Some(Reason::Locked)),
-            None if now >= self.idle_expires_at || now >= self.expires_at => Some(None),
-            None => None,
-        }
+    /// Whether its tokens give access.
+    fn is_live(&self, now: Seconds) -> bool {
+        self.end_reason().is_none() && now < self.idle_expires_at && now < self.expires_at
+    }
+
+    /// Why the session has ended, if there is a reason beyond time.
+    fn end_reason(&self) -> Option<Reason> {
+        self.revoked.or(self.owner.locked.then_some(Reason::Locked))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rotation::{self, Carrier, Decision, Family};
 use super::{Reason, Session, SessionError, Sessions, Tokens, store};
 use crate::audit::{self, Client, Kind};
-use crate::clock::Seconds;
+use crate::clock::{HOUR, Seconds};
 use crate::id::{SessionId, UserId};
 use crate::tokens::access::{AccessClaims, AccessError};
 use crate::tokens::keys::KeySet;
@@ -14,7 +14,7 @@ use crate::tokens::keys::KeySet;
 const TRANSITIONS_TRIED: usize = 4;
 
 /// One stale token an hour is reported to the owner; more say nothing new.
-const STALE_REPORTED_EVERY: Seconds = 60 * 60;
+const STALE_REPORTED_EVERY: Seconds = HOUR;
 
 /// What an access token gives.
 #[derive(Clone, Debug)]
@@ -136,8 +136,8 @@ impl Sessions {
                 // The row is behind: how long the session may idle, the token knows better.
                 session.idle_expires_at = session.idle_expires_at.max(claims.exp);
             }
-            if let Some(reason) = session.ended(now) {
-                return Ok(Refresh::Dead(reason));
+            if !session.is_live(now) {
+                return Ok(Refresh::Dead(session.end_reason()));
             }
             let carrier = match holder {
                 Holder::Jar { probes } => {
@@ -207,10 +207,8 @@ impl Sessions {
     ) -> Result<Result<Session, Option<Reason>>, SessionError> {
         Ok(match self.find(id, user).await? {
             None => Err(None),
-            Some(session) => match session.ended(self.clock.now()) {
-                Some(reason) => Err(reason),
-                None => Ok(session),
-            },
+            Some(session) if session.is_live(self.clock.now()) => Ok(session),
+            Some(session) => Err(session.end_reason()),
         })
     }
 

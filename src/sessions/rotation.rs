@@ -4,11 +4,11 @@
 //! asked again: a redirect is followed with the cookies that it holds now, and a thief has no newer ones. So:
 //! confirm, settle, ask, then decide.
 
-use crate::clock::Seconds;
+use crate::clock::{DAY, Seconds};
 
 /// A family may fall back this often within [`RECOVERY_WINDOW`]; a browser that is killed more often is no browser.
 const RECOVERIES_MAX: i64 = 8;
-const RECOVERY_WINDOW: Seconds = 24 * 60 * 60;
+const RECOVERY_WINDOW: Seconds = DAY;
 
 /// The state of a session that rotation reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
