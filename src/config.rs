@@ -344,7 +344,8 @@ impl<'f> Settings<'f> {
 
 /// What is wrong with the settings that are Rocket's: it would only say that something is.
 fn rocket_faults(figment: &Figment) -> Vec<String> {
-    let bad = figment.extract::<rocket::Config>().err().into_iter().flatten().map(|error| error.to_string());
+    let whole = Figment::from(rocket::Config::default()).merge(figment).select(figment.profile().clone());
+    let bad = whole.extract::<rocket::Config>().err().into_iter().flatten().map(|error| error.to_string());
     // Rocket takes a table of the file for a profile, and one that is not selected for nothing.
     let profile = Profile::new(TABLE);
     let misplaced = (figment.profile() != profile && figment.profiles().any(|given| *given == profile))

@@ -72,7 +72,6 @@ impl Server {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
         command.env("ROCKET_PORT", self.port.to_string()).env("ROCKET_ADDRESS", "127.0.0.1");
         for (name, value) in &self.settings {
             command.env(name, value);
