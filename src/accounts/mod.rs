@@ -42,7 +42,7 @@ const BROWSER_FORGOTTEN_AFTER: Seconds = 400 * DAY;
 pub struct User {
     /// Stays when everything else about the account changes.
     pub id: UserId,
-    /// As it was typed; two that differ in case or form are one address, see [`Email`].
+    /// As it was typed; two that differ in case or form are one address.
     pub email: String,
     /// To show; not unique.
     pub name: String,

@@ -12,7 +12,7 @@ const KEPT_AFTER_END: Seconds = 30 * DAY;
 const LISTED_MAX: i64 = 200;
 
 impl Sessions {
-    /// The live sessions of a user, last used first; of very many, the [`LISTED_MAX`] last ones.
+    /// The live sessions of a user, last used first; of very many, only the last ones.
     pub async fn list(&self, user: &UserId) -> Result<Vec<Session>, SessionError> {
         let mut sessions = store::live_of_user(&self.db, user, self.clock.now(), LISTED_MAX).await?;
         sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at()));
