@@ -4,8 +4,9 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, State, get, post, routes};
 
+use super::answer::{Answer, Failure, Refusal};
 use super::form::Submission;
-use super::page::{Answer, Failure, Faults, Frame, Notice, Page, Refusal, SeeOther};
+use super::page::{Faults, Frame, Notice, Page, SeeOther};
 use super::words;
 use crate::audit::{self, Client, Kind};
 use crate::auth::Site;

@@ -6,7 +6,8 @@ use rocket::Request;
 use rocket::data::{Data, FromData, Outcome, ToByteUnit};
 use rocket::http::Status;
 
-use super::page::{Notice, Refusal};
+use super::answer::Refusal;
+use super::page::Notice;
 use crate::accounts::Fault;
 use crate::auth::Site;
 use crate::auth::forgery::{self, Forgery};

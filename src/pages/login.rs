@@ -1,8 +1,9 @@
 use askama::Template;
 use rocket::{Route, State, get, post, routes};
 
+use super::answer::{Answer, Failure, Refusal};
 use super::form::Submission;
-use super::page::{Answer, Failure, Faults, Frame, Notice, Page, Refusal, SeeOther};
+use super::page::{Faults, Frame, Notice, Page, SeeOther};
 use super::words;
 use crate::audit::Client;
 use crate::auth::Site;

@@ -2,8 +2,9 @@ use askama::Template;
 use rocket::http::Header;
 use rocket::{Responder, Route, State, get, post, routes};
 
+use super::answer::Failure;
 use super::form::Submission;
-use super::page::{Failure, Frame, Notice, Page, SeeOther};
+use super::page::{Frame, Notice, Page, SeeOther};
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::exchange::{Caller, Exchange};

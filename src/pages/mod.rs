@@ -1,6 +1,7 @@
 //! The HTML door: every page works by plain navigation, without scripts.
 
 mod account;
+mod answer;
 mod assets;
 mod confirm;
 mod errors;

@@ -1,4 +1,4 @@
-//! What all pages share: the frame around them, faults and notices in them, and the answers that carry them.
+//! What all pages share: the frame around them, faults and notices in them.
 
 use askama::Template;
 use rocket::Request;
@@ -7,15 +7,12 @@ use rocket::request::{self, FromRequest};
 use rocket::response::{Responder, Response};
 
 use super::assets;
-use crate::accounts::{AccountError, Fault};
+use crate::accounts::Fault;
 use crate::auth::Site;
 use crate::auth::browser::sent_or_new;
 use crate::auth::exchange::Exchange;
 use crate::clock::Seconds;
 use crate::config::Registration;
-use crate::db::DbError;
-use crate::http::log::RequestId;
-use crate::sessions::SessionError;
 
 /// What to try again after, in seconds, when a fault is expected to pass by itself.
 pub const RETRY_AFTER_SECONDS: Seconds = 5;
@@ -193,112 +190,5 @@ impl SeeOther {
 impl<'r> Responder<'r, 'static> for SeeOther {
     fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
         Response::build().status(Status::SeeOther).header(Header::new("Location", self.0)).ok()
-    }
-}
-
-/// What a form's handler answers: on success the way on, else the form again.
-#[derive(rocket::Responder)]
-pub enum Answer<T: Template> {
-    Done(SeeOther),
-    Again(Page<T>),
-}
-
-/// No page of the handler's own: the catcher of this status answers. The cause, if there is one, goes to the log.
-#[derive(Debug)]
-pub struct Failure {
-    status: Status,
-    cause: Option<String>,
-}
-
-impl Failure {
-    pub fn of(status: Status) -> Self {
-        Self { status, cause: None }
-    }
-}
-
-impl<'r> Responder<'r, 'static> for Failure {
-    fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
-        if let Some(cause) = self.cause {
-            tracing::error!(id = RequestId::of(request).as_str(), cause, "a request could not be served");
-        }
-        Err(self.status)
-    }
-}
-
-impl From<DbError> for Failure {
-    fn from(error: DbError) -> Self {
-        Self { status: Status::ServiceUnavailable, cause: Some(error.to_string()) }
-    }
-}
-
-impl From<SessionError> for Failure {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::ProofOutdated => Self::of(Status::Unauthorized),
-            error => Self { status: Status::ServiceUnavailable, cause: Some(error.to_string()) },
-        }
-    }
-}
-
-/// Why a form comes back.
-pub struct Refusal {
-    pub status: Status,
-    pub faults: Faults,
-    pub notice: Option<Notice>,
-    pub retry_after: Option<Seconds>,
-}
-
-impl Refusal {
-    pub fn faults(faults: Vec<Fault>) -> Self {
-        Self { status: Status::UnprocessableEntity, faults: faults.into(), notice: None, retry_after: None }
-    }
-
-    /// The submission is not believed to come from a page of this site.
-    pub fn forged(notice: Notice) -> Self {
-        Self { status: Status::Forbidden, faults: Faults::default(), notice: Some(notice), retry_after: None }
-    }
-
-    /// `field` is where a password that proves nothing is shown to be wrong.
-    pub fn of(error: AccountError, field: &'static str) -> Result<Self, Failure> {
-        Ok(match error {
-            AccountError::Invalid(faults) => Self::faults(faults),
-            AccountError::Wrong | AccountError::Locked => {
-                Self::faults(vec![Fault { field, code: "refused", message: error.to_string() }])
-            }
-            AccountError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
-            AccountError::Busy => Self::busy(),
-            AccountError::Closed | AccountError::SetupOver => return Err(Failure::of(Status::NotFound)),
-            AccountError::Unknown => return Err(Failure::of(Status::Unauthorized)),
-            AccountError::Failed => return Err(Failure::of(Status::InternalServerError)),
-            AccountError::Db(error) => return Err(error.into()),
-        })
-    }
-
-    fn too_many(seconds: Seconds) -> Self {
-        let minutes = (seconds + 59) / 60;
-        let wait = if minutes == 1 { "a minute".to_owned() } else { format!("{minutes} minutes") };
-        let notice = Notice::warning(format!("Too many attempts. Wait {wait}, then try again."));
-        Self {
-            status: Status::TooManyRequests,
-            faults: Faults::default(),
-            notice: Some(notice),
-            retry_after: Some(seconds),
-        }
-    }
-
-    fn busy() -> Self {
-        let notice = Notice::warning("The site is very busy right now. Wait a few seconds, then try again.");
-        Self {
-            status: Status::ServiceUnavailable,
-            faults: Faults::default(),
-            notice: Some(notice),
-            retry_after: Some(RETRY_AFTER_SECONDS),
-        }
-    }
-
-    /// The form again, with what it is refused for.
-    pub fn page<T: Template>(self, template: impl FnOnce(Faults, Option<Notice>) -> T) -> Answer<T> {
-        let template = template(self.faults, self.notice);
-        Answer::Again(Page::with(self.status, template).retry_after(self.retry_after))
     }
 }

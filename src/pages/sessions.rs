@@ -4,8 +4,9 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, State, get, post, routes};
 
+use super::answer::{Answer, Failure};
 use super::form::Submission;
-use super::page::{Answer, Failure, Frame, Notice, Page, SeeOther};
+use super::page::{Frame, Notice, Page, SeeOther};
 use super::words;
 use crate::audit::{self, Client, Event};
 use crate::auth::Site;

@@ -4,9 +4,10 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, State, get, post, routes};
 
+use super::answer::{Answer, Failure, Refusal};
 use super::form::Submission;
 use super::login::AFTER_LOGIN;
-use super::page::{Answer, Failure, Faults, Frame, Notice, Page, Refusal, SeeOther};
+use super::page::{Faults, Frame, Notice, Page, SeeOther};
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::browser::Browser;

@@ -3,7 +3,8 @@
 use rocket::http::{ContentType, Header, Status};
 use rocket::{Responder, Route, State, get, routes};
 
-use super::page::{Failure, SeeOther};
+use super::answer::Failure;
+use super::page::SeeOther;
 use crate::auth::Site;
 use crate::auth::guards::Anyone;
 
