@@ -88,4 +88,3 @@ create table one_time_tokens (
     expires_at bigint not null,
     consumed_at bigint
 );
-create index one_time_tokens_by_expiry on one_time_tokens (expires_at);

@@ -77,6 +77,11 @@ pub struct Shown {
 pub struct Secret(String);
 
 impl Secret {
+    /// None if the text is too short to be a master secret.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() >= SECRET_MIN_LENGTH).then(|| Self::new(text))
+    }
+
     /// Of any length; the settings ask for 32 characters or more.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -385,11 +390,11 @@ fn each<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     text.split(',').filter_map(non_empty).map(parse).collect()
 }
 
-/// NIST SP 800-108: a key-derivation key as long as the keys derived from it; 32 characters hold 128 bits even in hex.
+/// In bytes. 32 characters hold 128 bits even in hex.
 const SECRET_MIN_LENGTH: usize = 32;
 
 fn secrets(text: &str) -> Option<Vec<Secret>> {
-    each(text, |secret| (secret.len() >= SECRET_MIN_LENGTH).then(|| Secret::new(secret)))
+    each(text, Secret::parse)
 }
 
 fn database_url(text: &str) -> Option<String> {

@@ -4,7 +4,7 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, State, get, post, routes};
 
-use super::answer::{Answer, Failure};
+use super::answer::{Answer, Failure, Refusal};
 use super::form::Submission;
 use super::page::{Frame, Notice, Page, SeeOther};
 use super::words;
@@ -84,6 +84,16 @@ async fn page(site: &Site, user: &CurrentUser, frame: Frame) -> Result<SessionsP
     Ok(SessionsPage { frame, sessions, events: events.iter().map(EventView::new).collect(), notice: None })
 }
 
+async fn again(
+    site: &Site,
+    user: &CurrentUser,
+    frame: Frame,
+    refusal: Refusal,
+) -> Result<Answer<SessionsPage>, Failure> {
+    let page = page(site, user, frame).await?;
+    Ok(refusal.page(|_, notice| SessionsPage { notice, ..page }))
+}
+
 #[get("/account/sessions?<ended>")]
 async fn show(
     user: CurrentUser,
@@ -111,8 +121,7 @@ async fn end(
 ) -> Result<Answer<SessionsPage>, Failure> {
     let user = user.0;
     if let Err(refusal) = submission.accept(Vec::new()) {
-        let page = page(site, &user, frame).await?;
-        return Ok(refusal.page(|_, notice| SessionsPage { notice, ..page }));
+        return again(site, &user, frame, refusal).await;
     }
     let id = SessionId::from_text(id);
     if !site.sessions.end(&user.id, &id, Reason::Ended, Some(&client)).await? {
@@ -135,8 +144,7 @@ async fn end_others(
 ) -> Result<Answer<SessionsPage>, Failure> {
     let user = user.0;
     if let Err(refusal) = submission.accept(Vec::new()) {
-        let page = page(site, &user, frame).await?;
-        return Ok(refusal.page(|_, notice| SessionsPage { notice, ..page }));
+        return again(site, &user, frame, refusal).await;
     }
     site.sessions.end_others(&user.id, &user.session, &client).await?;
     Ok(Answer::Done(SeeOther::to("/account/sessions?ended=others")))

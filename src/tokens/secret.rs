@@ -35,7 +35,6 @@ pub enum SecretError {
 
 /// 256 bits, as `openssl rand -hex 32` makes them.
 const SECRET_BYTES: usize = 32;
-const SECRET_MIN_CHARACTERS: usize = 32;
 
 impl MasterSecret {
     /// From text of at least 32 characters each.
@@ -64,11 +63,9 @@ impl MasterSecret {
             read => read.map_err(failed)?,
         };
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let secrets: Vec<_> = lines.map(Secret::new).collect();
-        if secrets.is_empty() || secrets.iter().any(|secret| secret.expose().len() < SECRET_MIN_CHARACTERS) {
-            return Err(SecretError::Unusable(path.clone()));
-        }
-        Ok(Self::new(&secrets))
+        let secrets: Option<Vec<_>> = lines.map(Secret::parse).collect();
+        let secrets = secrets.filter(|secrets| !secrets.is_empty());
+        secrets.map(|secrets| Self::new(&secrets)).ok_or_else(|| SecretError::Unusable(path.clone()))
     }
 
     /// A key for one purpose from each secret, the signing one first (RFC 5869). Keys of different purposes say
