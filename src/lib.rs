@@ -33,6 +33,7 @@ pub mod clock;
 pub mod config;
 #[doc(hidden)]
 pub mod db;
+mod fault;
 #[doc(hidden)]
 pub mod http;
 pub mod id;
