@@ -8,7 +8,8 @@
 //! Modules that stand in the source but not here may change with any version.
 //!
 //! A module uses only modules that stand to its right:
-//! `cli → lib → {pages, upkeep} → auth → accounts → sessions → keyring → tokens → audit → http → db → config → …`
+//! `cli → lib → {pages, upkeep} → auth → accounts → personal_tokens → sessions → keyring → tokens → audit → http → db
+//! → config → …`
 //!
 //! ```no_run
 //! use hallpass::CurrentUser;
@@ -42,6 +43,7 @@ pub mod keyring;
 mod named;
 #[doc(hidden)]
 pub mod pages;
+pub mod personal_tokens;
 pub mod sessions;
 #[doc(hidden)]
 pub mod tokens;
