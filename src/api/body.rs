@@ -24,7 +24,7 @@ const WHOLE: &str = "body";
 /// A JSON object in the request's body. What cannot be read is answered by the catcher.
 pub struct Body<T>(pub T);
 
-/// The same where the body may be left out.
+/// The same where the body may be left out, or be `null`.
 pub struct OptionalBody<T>(pub Option<T>);
 
 #[rocket::async_trait]
@@ -47,7 +47,14 @@ impl<'r, T: DeserializeOwned + ToSchema> FromData<'r> for OptionalBody<T> {
         if data.peek(1).await.is_empty() {
             return Outcome::Success(Self(None));
         }
-        Body::from_data(request, data).await.map(|Body(value)| Self(Some(value)))
+        let value = read(request, data).await.and_then(|body| match body.trim_ascii() {
+            b"null" => Ok(None),
+            body => parse(body).map(Some),
+        });
+        match value {
+            Ok(value) => Outcome::Success(Self(value)),
+            Err(problem) => Outcome::Error((problem.park(request), ())),
+        }
     }
 }
 
@@ -83,7 +90,7 @@ fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
         fields
             .keys()
             .filter(|name| names.iter().filter(|given| given == name).count() > 1)
-            .map(|name| FieldError::new(name, "repeated", "This field was sent more than once. Send it once.")),
+            .map(|name| FieldError::new(name, "duplicate", "This field was sent more than once. Send it once.")),
     );
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
