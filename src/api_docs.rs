@@ -157,26 +157,25 @@ fn lines(id: &str, method: &str, path: &str, body: &Value, is_users: bool) -> St
         "revoke_token" => path.replace("{id}", "$TOKEN_ID"),
         _ => path.to_owned(),
     };
-    let mut curl = format!("curl \"$SITE{path}\"");
+    let mut curl = vec![format!("curl \"$SITE{path}\"")];
     if method != "get" {
-        let _ = write!(curl, " -X {}", method.to_uppercase());
+        curl[0].push_str(&format!(" -X {}", method.to_uppercase()));
     }
     if is_users {
-        curl.push_str(" -H \"Authorization: Bearer $ACCESS_TOKEN\"");
+        curl.push("-H \"Authorization: Bearer $ACCESS_TOKEN\"".to_owned());
     }
-    let examples: serde_json::Map<_, _> = body["properties"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(_, schema)| !schema["example"].is_null())
-        .map(|(name, schema)| (name.clone(), schema["example"].clone()))
-        .collect();
+    let properties = body["properties"].as_object().into_iter().flatten();
+    let examples = properties.filter(|(_, schema)| !schema["example"].is_null());
+    let examples: serde_json::Map<_, _> =
+        examples.map(|(name, schema)| (name.clone(), schema["example"].clone())).collect();
     if !examples.is_empty() {
+        // A variable in the JSON stands outside the single quotes.
         let example = Value::Object(examples).to_string();
-        // A variable in the JSON is outside the single quotes.
         let example = example.replace("\"$", "\"'\"$").replace("_TOKEN\"", "_TOKEN\"'\"");
-        let _ = write!(curl, " -H 'Content-Type: application/json' -d '{example}'");
+        curl.push("-H 'Content-Type: application/json'".to_owned());
+        curl.push(format!("-d '{example}'"));
     }
+    let curl = curl.join(" \\\n  ");
     let kept = |name: &str, fields: &[(&str, &str)]| {
         let mut lines = format!("{name}=$({curl}); echo \"${name}\"");
         for (variable, field) in fields {
