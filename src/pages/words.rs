@@ -90,7 +90,7 @@ pub fn event(kind: Kind) -> (&'static str, bool) {
 /// What a token may be used for, and what that means.
 pub fn scope(scope: Scope) -> (&'static str, &'static str) {
     match scope {
-        Scope::Read => ("Read", "Look at what you can look at."),
+        Scope::Read => ("Read", "See what you can see."),
         Scope::Write => ("Write", "Change what you can change."),
         Scope::Admin => ("Administer", "Do what only administrators may do."),
     }
