@@ -3,6 +3,8 @@
 
 mod accounts;
 mod activity;
+mod api_login;
+mod api_refresh;
 mod cli;
 mod config;
 mod cookies;
