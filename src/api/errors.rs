@@ -41,7 +41,7 @@ fn wrong_method(request: &Request<'_>) -> Problem {
 
 /// The methods that the request's path has.
 fn allowed(request: &Request<'_>) -> Vec<Method> {
-    let path: Vec<_> = request.uri().path().raw_segments().map(|segment| segment.as_str()).collect();
+    let path: Vec<_> = request.uri().path().segments().collect();
     let mut allowed: Vec<Method> = Vec::new();
     for route in request.rocket().routes().filter(|route| route.method != Method::Options) {
         let segments: Vec<_> = route.uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
