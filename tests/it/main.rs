@@ -4,6 +4,7 @@
 mod accounts;
 mod activity;
 mod api_login;
+mod api_me;
 mod api_refresh;
 mod cli;
 mod config;
