@@ -14,9 +14,12 @@ pub fn catchers() -> Vec<Catcher> {
 
 #[rocket::catch(default)]
 fn any_error(status: Status, request: &Request<'_>) -> Bare {
-    let known = Problem::parked(request).or_else(|| Refusal::of(request).map(Problem::refused));
+    let refusal = Refusal::of(request);
+    let known = Problem::parked(request).or_else(|| refusal.map(Problem::refused));
     Bare(match known.filter(|problem| problem.status() == status) {
         Some(problem) => problem,
+        // Turned away to an address that nobody has.
+        None if refusal == Some(Refusal::ForeignOrigin) => Problem::of(Code::OriginNotAllowed),
         None if status == Status::NotFound => absent(request),
         // A method that Rocket does not know: the request went through no fairing, and names another one now.
         None if status == Status::BadRequest && !http::log::has_arrived(request) => wrong_method(request),
