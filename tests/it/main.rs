@@ -3,12 +3,14 @@
 
 mod accounts;
 mod activity;
+mod api_forgery;
 mod api_login;
 mod api_me;
 mod api_refresh;
 mod cli;
 mod config;
 mod cookies;
+mod cors;
 mod delivery;
 mod embedding;
 mod forged;
