@@ -88,9 +88,10 @@ fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
-    // What its schema lets through can be read; a value that cannot is refused all the same.
+    // What its schema lets through can be read; a value that cannot is refused all the same. Not in serde's words: they
+    // repeat what was sent, which may be a password.
     serde_json::from_value(Value::Object(fields))
-        .map_err(|error| Problem::invalid(vec![FieldError::new(WHOLE, "wrong_type", error.to_string())]))
+        .map_err(|_| Problem::invalid(vec![FieldError::new(WHOLE, "wrong_type", "Send what the document describes.")]))
 }
 
 /// The names of an object's fields as they came. Of two with one name, most readers keep one and do not tell which
