@@ -3,7 +3,9 @@
 
 mod accounts;
 mod activity;
+mod api_errors;
 mod api_forgery;
+mod api_json;
 mod api_login;
 mod api_me;
 mod api_refresh;
@@ -25,6 +27,7 @@ mod layout;
 mod lifetimes;
 mod login;
 mod logs;
+mod openapi;
 mod operation;
 mod pages;
 mod pruning;
@@ -39,5 +42,6 @@ mod signed;
 mod throttle;
 mod tokens;
 mod trouble;
+mod twins;
 mod unready;
 mod writes;
