@@ -10,6 +10,7 @@ mod api_json;
 mod api_login;
 mod api_me;
 mod api_refresh;
+mod api_tokens;
 mod cli;
 mod config;
 mod cookies;
