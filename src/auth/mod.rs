@@ -113,8 +113,8 @@ impl Site {
         Ok(Self::new(config, clock, db, keyring)?)
     }
 
-    /// Logs a user in who has just proved who they are; a browser that keeps cookies is known from then on. The tokens are the caller's to hand out: in cookies by
-    /// [`Exchange::deliver`], or in the body of the answer.
+    /// Logs a user in who has just proved who they are. The tokens are the caller's to hand out: in the cookies of
+    /// `browser` by [`Exchange::deliver`], which is known from then on; or, if there is none, in the body of the answer.
     ///
     /// # Errors
     /// The database did not answer, or [`SessionError::ProofOutdated`].

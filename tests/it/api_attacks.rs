@@ -98,3 +98,45 @@ fn a_body_held_back_until_its_session_has_ended_makes_no_token() {
     let made = answer(honest, rest);
     assert!(made.starts_with("HTTP/1.1 201 "), "{made}");
 }
+
+/// The owner's browser takes the next generation, and shows that it has it; then the thief asks.
+async fn rotated<'a>(app: &'a TestApp, owner: &mut Browser<'a>) -> String {
+    let before = owner.cookie("refresh_token").unwrap().to_owned();
+    app.advance(901);
+    assert!(owner.get("/account").await.delivers());
+    owner.get("/session/ack").await;
+    app.advance(5);
+    before
+}
+
+/// As a program, it would be handed the successor within the grace, each time, and never be noticed.
+#[rocket::async_test]
+async fn a_thief_of_cookies_cannot_follow_each_rotation_as_a_program() {
+    let app = TestApp::start().await;
+    let mut owner = app.registered().await;
+    for _ in 0..3 {
+        let before = rotated(&app, &mut owner).await;
+        for stolen in [&before, owner.cookie("refresh_token").unwrap()] {
+            let page = refresh(&app, stolen).await;
+            assert_eq!((page.status, code(&page)), (401, "invalid_grant".to_owned()));
+            let page = call(
+                &app,
+                Method::Post,
+                "/api/auth/refresh",
+                &[("Authorization", &format!("Bearer {stolen}"))],
+                Value::Null,
+            )
+            .await;
+            assert_eq!((page.status, code(&page)), (401, "invalid_grant".to_owned()));
+        }
+        assert!(owner.is_logged_in().await, "a copy costs the owner nothing");
+    }
+    assert_eq!(owner.generation(), 4);
+    // Tokens that were given to a program refresh as before, also if a browser's script asked for them.
+    let browser = app.site().browser_ids.write(&hallpass::id::BrowserId::random());
+    let cookie = format!("browser={browser}");
+    let login = json!({"email": EMAIL, "password": PASSWORD});
+    let page = call(&app, Method::Post, "/api/auth/login", &[("Cookie", &cookie)], login).await;
+    let renewed = refresh(&app, value(&page)["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(generation(value(&renewed)["refresh_token"].as_str().unwrap()), 2);
+}
