@@ -158,7 +158,13 @@ fn ack(_visitor: MaybeUser) -> (ContentType, &'static [u8]) {
     (ContentType::GIF, include_bytes!("../../static/pixel.gif"))
 }
 
+/// The request's path as Rocket finds its route: `//api/%6de` is `/api/me`, but `/api%2Fme` is not.
+pub(crate) fn path(request: &Request<'_>) -> String {
+    let segments = request.uri().path().segments();
+    segments.fold(String::new(), |path, segment| path + "/" + &segment.replace('/', "%2F"))
+}
+
 /// Whether a request is for the JSON API.
 pub(crate) fn is_api(request: &Request<'_>) -> bool {
-    request.uri().path().strip_prefix(API).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path(request).strip_prefix(API).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -99,6 +99,44 @@ fn a_body_held_back_until_its_session_has_ended_makes_no_token() {
     assert!(made.starts_with("HTTP/1.1 201 "), "{made}");
 }
 
+/// Rocket finds the same route by all of them.
+#[rocket::async_test]
+async fn another_spelling_of_a_path_leads_round_no_rule() {
+    let app = TestApp::with(&[CORS]).await;
+    let mut browser = app.registered().await;
+    let token = bearer(&tokens(&app).await["access_token"]);
+    for path in ["/api/me", "//api/me", "/api//me", "/%61pi/me", "/api/%6de", "//%61pi//me"] {
+        let from = |origin| [("Authorization", token.as_str()), ("Origin", origin)];
+        let page = call(&app, Method::Get, path, &from("https://evil.example"), Value::Null).await;
+        assert_eq!((page.status, code(&page)), (403, "origin_not_allowed".to_owned()), "{path}");
+        let page = call(&app, Method::Get, path, &from("https://app.example.org"), Value::Null).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert_eq!(page.header("access-control-allow-origin"), Some("https://app.example.org"), "{path}");
+        assert_eq!(page.header("vary"), Some("Origin"), "{path}");
+    }
+    let page = call(&app, Method::Get, "/api%2Fme", &[("Origin", CORS.1)], Value::Null).await;
+    assert_eq!((page.status, page.header("access-control-allow-origin")), (404, None), "a page of the site's");
+    // The API never redirects, not even to ask the jar.
+    let stale = browser.clone();
+    for _ in 0..2 {
+        app.advance(901);
+        assert_eq!(browser.get("/account").await.status, 200);
+    }
+    app.advance(61);
+    for path in ["/api/me", "//api/me", "/%61pi/me"] {
+        let page = stale.send_and_lose(Method::Get, path, None, &[]).await;
+        assert_eq!((page.status, page.location()), (401, None), "{path}");
+        assert!(page.sets("probe").is_some(), "{path}");
+    }
+    // Where nothing is kept, nothing is rotated.
+    app.advance(901);
+    for path in ["/logout", "//logout", "/%6cogout", "/session/ack", "//session//ack", "//static/x", "//healthz"] {
+        let page = browser.send_and_lose(Method::Get, path, None, &[]).await;
+        assert!(!page.delivers(), "{path}");
+    }
+    assert!(browser.get("/account").await.delivers());
+}
+
 /// The owner's browser takes the next generation, and shows that it has it; then the thief asks.
 async fn rotated<'a>(app: &'a TestApp, owner: &mut Browser<'a>) -> String {
     let before = owner.cookie("refresh_token").unwrap().to_owned();
