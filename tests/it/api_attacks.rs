@@ -137,6 +137,39 @@ async fn another_spelling_of_a_path_leads_round_no_rule() {
     assert!(browser.get("/account").await.delivers());
 }
 
+#[rocket::get("/read")]
+fn read(visitor: MaybeUser) -> String {
+    visitor.0.map_or("nobody".to_owned(), |user| user.name)
+}
+
+#[rocket::post("/write")]
+fn write(visitor: MaybeUser) -> String {
+    visitor.0.map_or("nobody".to_owned(), |user| user.name)
+}
+
+#[rocket::async_test]
+async fn a_token_without_the_scope_is_nobody_where_anybody_may_ask() {
+    let app = TestApp::build(&[], |rocket| rocket.mount("/", rocket::routes![read, write])).await;
+    app.registered().await;
+    let owner = app.site().accounts.by_email(EMAIL).await.unwrap();
+    for (scopes, reads, writes) in
+        [(&["read"][..], NAME, "nobody"), (&["write"], "nobody", NAME), (&["read", "write"], NAME, NAME)]
+    {
+        let draft = Draft::check("x", scopes, 1, false).unwrap();
+        let tokens = &app.site().personal_tokens;
+        let (_, token) = tokens.create(&owner.id, owner.password_changed_at, draft, &client()).await.unwrap();
+        let authorization = [("Authorization", &*format!("Bearer {token}"))];
+        let page = call(&app, Method::Get, "/read", &authorization, Value::Null).await;
+        assert_eq!((page.status, page.body.as_str()), (200, reads), "{scopes:?}");
+        let page = call(&app, Method::Post, "/write", &authorization, Value::Null).await;
+        assert_eq!((page.status, page.body.as_str()), (200, writes), "{scopes:?}");
+        // It can still be thrown away by its holder.
+        let page = call(&app, Method::Post, "/api/auth/logout", &authorization, Value::Null).await;
+        assert_eq!(page.status, 204);
+        assert!(tokens.authenticate(&token).await.unwrap().is_none());
+    }
+}
+
 /// The owner's browser takes the next generation, and shows that it has it; then the thief asks.
 async fn rotated<'a>(app: &'a TestApp, owner: &mut Browser<'a>) -> String {
     let before = owner.cookie("refresh_token").unwrap().to_owned();
