@@ -29,8 +29,13 @@ const PREFLIGHT_MAX_AGE: usize = 600;
 /// See the module's text.
 pub struct ApiCors(Cors);
 
-/// Shown to rocket_cors when it arrived; its address may be another by the time that it is answered.
-struct Shown(bool);
+/// What rocket_cors made of a request when it arrived; its address may be another by the time that it is answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    NotShown,
+    Allowed,
+    Refused,
+}
 
 impl ApiCors {
     pub fn new(config: &Config) -> Self {
@@ -62,21 +67,25 @@ impl Fairing for ApiCors {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        let shown = is_api(request);
-        request.local_cache(|| Shown(shown));
-        if !shown {
+        if !is_api(request) {
             return;
         }
         let address = request.uri().to_string();
         self.0.on_request(request, data).await;
-        if request.uri().to_string() != address {
+        let allowed = request.uri().to_string() == address;
+        request.local_cache(|| if allowed { Judged::Allowed } else { Judged::Refused });
+        if !allowed {
             Refusal::ForeignOrigin.note(request);
         }
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if request.local_cache(|| Shown(false)).0 {
+        let judged = *request.local_cache(|| Judged::NotShown);
+        if judged == Judged::Allowed {
+            // Not for who was refused: an origin that it cannot read, it would answer with 500.
             self.0.on_response(request, response).await;
+        }
+        if judged != Judged::NotShown {
             // Also for who named no origin: a cache must not give that answer to who does.
             response.set_header(Header::new("Vary", "Origin"));
         }
