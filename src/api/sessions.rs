@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::problem::{Code, Problem};
 use crate::audit::Client;
 use crate::auth::Site;
+use crate::auth::bearer::Authorization;
 use crate::auth::exchange::Exchange;
 use crate::auth::forgery::Genuine;
 use crate::auth::guards::{CurrentUser, RecentlyAuthenticated};
@@ -97,6 +98,7 @@ async fn list_sessions(user: CurrentUser, site: &State<Site>) -> Result<Json<Ses
 async fn end_session(
     recent: RecentlyAuthenticated,
     _genuine: Genuine,
+    authorization: Authorization<'_>,
     id: &str,
     site: &State<Site>,
     exchange: &Exchange,
@@ -107,7 +109,8 @@ async fn end_session(
     if !site.sessions.end(&user.id, &id, Reason::Ended, Some(&client)).await? {
         return Err(Code::NotFound.into());
     }
-    if id == session {
+    // With an Authorization header, cookies were not read: they may be another session's.
+    if id == session && authorization == Authorization::Absent {
         exchange.clear();
     }
     Ok(Status::NoContent)

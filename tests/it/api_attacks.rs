@@ -149,6 +149,23 @@ async fn an_origin_that_is_none_is_refused_as_any_other() {
     }
 }
 
+/// Whoever asks by a header has not shown the cookies: they may be another session's.
+#[rocket::async_test]
+async fn a_session_that_ends_itself_by_header_clears_no_cookies() {
+    let app = TestApp::start().await;
+    let mut browser = app.registered().await;
+    let token = bearer(&tokens(&app).await["access_token"]);
+    let page = call(&app, Method::Get, "/api/me/sessions", &[("Authorization", &token)], Value::Null).await;
+    let sessions = value(&page)["sessions"].clone();
+    let current = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+    let path = format!("/api/me/sessions/{}", current["id"].as_str().unwrap());
+    let page = browser.send(Method::Delete, &path, None, &[("Authorization", &token)]).await;
+    assert_eq!((page.status, page.set_cookie_lines()), (204, vec![]));
+    let page = call(&app, Method::Get, "/api/me", &[("Authorization", &token)], Value::Null).await;
+    assert_eq!(page.status, 401);
+    assert!(browser.is_logged_in().await);
+}
+
 #[rocket::get("/read")]
 fn read(visitor: MaybeUser) -> String {
     visitor.0.map_or("nobody".to_owned(), |user| user.name)
