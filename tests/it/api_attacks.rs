@@ -166,6 +166,25 @@ async fn a_session_that_ends_itself_by_header_clears_no_cookies() {
     assert!(browser.is_logged_in().await);
 }
 
+/// The longest body has room for thousands.
+#[rocket::async_test]
+async fn a_body_of_many_fields_costs_little_more_than_one_of_half_as_many() {
+    let app = TestApp::start().await;
+    let body = |fields: usize| (0..fields).map(|n| (format!("{n:x}"), json!(0))).collect::<serde_json::Map<_, _>>();
+    let mut took = Vec::new();
+    for fields in [500, 4000] {
+        let mut fastest = Duration::MAX;
+        for _ in 0..3 {
+            let begun = Instant::now();
+            let page = call(&app, Method::Post, "/api/auth/login", &[], Value::Object(body(fields))).await;
+            fastest = fastest.min(begun.elapsed());
+            assert_eq!(page.status, 422);
+        }
+        took.push(fastest);
+    }
+    assert!(took[1] < took[0] * 20, "{took:?}");
+}
+
 #[rocket::get("/read")]
 fn read(visitor: MaybeUser) -> String {
     visitor.0.map_or("nobody".to_owned(), |user| user.name)
