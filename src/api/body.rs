@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use rocket::Request;
-use rocket::data::{Data, FromData, Outcome, ToByteUnit};
+use rocket::data::{Data, FromData, Outcome};
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -16,9 +16,10 @@ use utoipa::openapi::schema::{ArrayItems, Object, Schema, SchemaType, Type};
 
 use super::code::Code;
 use super::problem::{FieldError, Problem};
+use crate::http::body;
 
-/// The longest body, in bytes: several times what the longest allowed fields make.
-const BODY_MAX: usize = 32 * 1024;
+/// Nobody reads more, and the answer must not be larger than the question.
+const FAULTS_MAX: usize = 20;
 
 /// The field that stands for the whole in [`FieldError`].
 const WHOLE: &str = "body";
@@ -61,11 +62,7 @@ async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, Problem>
     if content_type.is_none() {
         return Err(Code::UnsupportedMediaType.into());
     }
-    match data.open(BODY_MAX.bytes()).into_bytes().await {
-        Ok(body) if body.is_complete() => Ok(body.into_inner()),
-        Ok(_) => Err(Code::PayloadTooLarge.into()),
-        Err(_) => Err(Code::BadRequest.into()),
-    }
+    body::read(data).await.map_err(|status| Problem::of(Code::of_status(status)))
 }
 
 fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
@@ -86,6 +83,7 @@ fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
             .into_iter()
             .map(|name| FieldError::new(name, "duplicate", "This field was sent more than once. Send it once.")),
     );
+    faults.truncate(FAULTS_MAX);
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }

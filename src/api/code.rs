@@ -55,10 +55,30 @@ codes! {
     Forbidden = "forbidden", 403, "Not allowed", "Whoever asks may not do this.";
     NotFound = "not_found", 404, "There is nothing here", "The path is mistyped, or what it names does not exist (any more) or is somebody else's.";
     MethodNotAllowed = "method_not_allowed", 405, "Another method is needed", "The path exists, but not with this method. `Allow` names those that do.";
+    RequestTimeout = "request_timeout", 408, "The body took too long", "A body must arrive within 10 seconds. Repeat the request.";
     PayloadTooLarge = "payload_too_large", 413, "The body is too large", "A body may have 32 KiB.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The body must be JSON", "Send `Content-Type: application/json`, in UTF-8.";
     InvalidInput = "invalid_input", 422, "Some fields need another value", "`errors` names each field, with a code and what to do.";
     TooManyAttempts = "too_many_attempts", 429, "Too many attempts", "Wait as many seconds as `Retry-After` says.";
     InternalError = "internal_error", 500, "Something went wrong here", "The fault is ours, and it has been noted under the id in `X-Request-Id`.";
     Unavailable = "unavailable", 503, "Not ready right now", "The site is busy or its database is away. Nobody is logged out by that. Repeat the request after `Retry-After` seconds.";
+}
+
+impl Code {
+    /// What stands for a status that says nothing more.
+    pub fn of_status(status: Status) -> Self {
+        match status.code {
+            401 => Self::Unauthenticated,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            408 => Self::RequestTimeout,
+            413 => Self::PayloadTooLarge,
+            415 => Self::UnsupportedMediaType,
+            422 => Self::InvalidInput,
+            429 => Self::TooManyAttempts,
+            400..500 => Self::BadRequest,
+            503 => Self::Unavailable,
+            _ => Self::InternalError,
+        }
+    }
 }

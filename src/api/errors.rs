@@ -24,7 +24,7 @@ fn any_error(status: Status, request: &Request<'_>) -> Bare {
         None if status == Status::NotFound => absent(request),
         // A method that Rocket does not know: the request went through no fairing, and names another one now.
         None if status == Status::BadRequest && !http::log::has_arrived(request) => wrong_method(request),
-        None => Problem::of(by_status(status.code)).with_status(status),
+        None => Problem::of(Code::of_status(status)).with_status(status),
     })
 }
 
@@ -64,20 +64,6 @@ fn allowed(request: &Request<'_>) -> Vec<Method> {
 fn not_allowed(methods: Vec<Method>) -> Problem {
     let names: Vec<_> = methods.iter().chain([&Method::Options]).map(|method| method.as_str()).collect();
     Problem::of(Code::MethodNotAllowed).with(Header::new("Allow", names.join(", ")))
-}
-
-fn by_status(status: u16) -> Code {
-    match status {
-        401 => Code::Unauthenticated,
-        403 => Code::Forbidden,
-        413 => Code::PayloadTooLarge,
-        415 => Code::UnsupportedMediaType,
-        422 => Code::InvalidInput,
-        429 => Code::TooManyAttempts,
-        400..500 => Code::BadRequest,
-        503 => Code::Unavailable,
-        _ => Code::InternalError,
-    }
 }
 
 /// An error that no fairing may come after.

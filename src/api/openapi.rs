@@ -119,7 +119,7 @@ fn document(site: &Site) -> utoipa::openapi::OpenApi {
 fn complete(operation: &mut Operation, safe: bool) {
     let mut statuses = BTreeSet::from([400, 403, 500, 503]);
     if operation.request_body.is_some() {
-        statuses.extend([413, 415, 422]);
+        statuses.extend([408, 413, 415, 422]);
     }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.content.values_mut().for_each(without_null);

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::forgery::Genuine;
-use crate::auth::guards::{CurrentUser, RecentlyAuthenticated};
+use crate::auth::guards::{CurrentUser, LoggedIn, RecentlyAuthenticated};
 use crate::id::PersonalTokenId;
 use crate::personal_tokens::{DAYS_MAX, Draft, PersonalToken, Scope};
 
@@ -52,6 +52,9 @@ struct TokenDraft {
     /// When it ends.
     #[schema(minimum = 1, maximum = 365, example = 30)]
     expires_in_days: i64,
+    /// The account's: a token outlives the session that made it.
+    #[schema(example = "every second door is green", format = Password, min_length = 1)]
+    password: String,
 }
 
 /// A personal access token; its text is known to nobody but who carries it. Times are in seconds since
@@ -119,30 +122,26 @@ async fn list_tokens(user: CurrentUser, site: &State<Site>) -> Result<Json<Perso
 
 /// Make a personal access token
 ///
-/// For a program that cannot log in. Needs the password to have been given in the last 5 minutes.
+/// For a program that cannot log in.
 #[utoipa::path(
     tag = "My personal access tokens",
     request_body = TokenDraft,
-    responses((status = 201, body = NewTokenDocument, description = "The token, this once")),
+    responses((status = 201, body = NewTokenDocument, description = "The token, this once"), (status = 429)),
     security(("user" = [])),
 )]
 #[post("/me/tokens", data = "<body>")]
 async fn make_token(
-    recent: RecentlyAuthenticated,
+    visitor: LoggedIn,
     _genuine: Genuine,
     site: &State<Site>,
     client: Client,
     body: Body<TokenDraft>,
 ) -> Result<Created<Json<NewTokenDocument>>, Problem> {
-    let Body(TokenDraft { name, scopes, expires_in_days }) = body;
-    let owner = site.accounts.find(&recent.user.id).await?.ok_or(Code::InvalidToken)?;
+    let Body(TokenDraft { name, scopes, expires_in_days, password }) = body;
     let scopes: Vec<_> = scopes.iter().map(|ScopeName(scope)| scope.as_str()).collect();
-    let draft = Draft::check(&name, &scopes, expires_in_days, owner.admin)?;
-    // Asked once more, after the password's time was read: a body can be held back for as long as its sender likes,
-    // and the token would outlive the session that the owner has ended meanwhile.
-    if !site.sessions.is_live(&recent.session).await? {
-        return Err(Code::InvalidToken.into());
-    }
+    let draft = Draft::check(&name, &scopes, expires_in_days, visitor.user.admin)?;
+    let proved = site.accounts.reauthenticate(&visitor.user.id, &password, &client).await;
+    let owner = proved.map_err(|error| Problem::of_password(error, "password"))?;
     let (of, token) = site.personal_tokens.create(&owner.id, owner.password_changed_at, draft, &client).await?;
     let location = format!("/api/me/tokens/{}", of.id);
     Ok(Created::new(location).body(Json(NewTokenDocument { token, of: of.into() })))

@@ -1,6 +1,7 @@
 //! What every response has in common, whoever asks: request ids and the log, security headers, client addresses.
 
 pub mod address;
+pub mod body;
 pub mod headers;
 pub mod in_flight;
 pub mod log;

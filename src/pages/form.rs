@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode;
 use rocket::Request;
-use rocket::data::{Data, FromData, Outcome, ToByteUnit};
+use rocket::data::{Data, FromData, Outcome};
 use rocket::http::Status;
 
 use super::answer::Refusal;
@@ -11,9 +11,7 @@ use super::page::Notice;
 use crate::accounts::Fault;
 use crate::auth::Site;
 use crate::auth::forgery::{self, Forgery};
-
-/// The longest body of a form, in bytes: several times what the longest allowed fields make.
-const BODY_MAX: usize = 32 * 1024;
+use crate::http::body;
 
 /// A form as it came. Every handler of a form calls [`Submission::accept`] before it does anything; a test sees to
 /// that.
@@ -104,10 +102,9 @@ impl<'r> FromData<'r> for Submission {
         if !request.content_type().is_none_or(|content_type| content_type.is_form()) {
             return Outcome::Error((Status::UnsupportedMediaType, ()));
         }
-        let body = match data.open(BODY_MAX.bytes()).into_bytes().await {
-            Ok(body) if body.is_complete() => body.into_inner(),
-            Ok(_) => return Outcome::Error((Status::PayloadTooLarge, ())),
-            Err(_) => return Outcome::Error((Status::BadRequest, ())),
+        let body = match body::read(data).await {
+            Ok(body) => body,
+            Err(status) => return Outcome::Error((status, ())),
         };
         let fields = Fields::parse(&body);
         let genuine =

@@ -139,19 +139,15 @@ impl Sessions {
             if !session.is_live(now) {
                 return Ok(Refresh::Dead(session.end_reason()));
             }
-            if session.in_jar && matches!(holder, Holder::Program) {
-                // A copy from the jar. A program would be given the successor as a straggler, in silence: who follows
-                // each rotation that closely could read on for as long as the owner does.
-                return Ok(Refresh::Refused);
-            }
+            let family = session.family;
             let carrier = match holder {
                 Holder::Jar { probes } => {
                     Carrier::Jar { answer: probes.iter().any(|probe| self.probes.is_answer(probe, &session.id, now)) }
                 }
                 Holder::Deaf => Carrier::Deaf,
+                Holder::Program if session.in_jar => Carrier::Copied,
                 Holder::Program => Carrier::Program,
             };
-            let family = session.family;
             match rotation::decide(&family, claims.generation, now, self.grace, carrier) {
                 Decision::Rotate { from } => {
                     if let Some(session) = self.advance(&session, family.rotated(from), now, client).await? {

@@ -34,6 +34,9 @@ pub enum Carrier {
     Deaf,
     /// A program that sends the token in header or body: it has no jar to ask.
     Program,
+    /// The same, but the token was set as a cookie. As a straggler it would be given n in silence: a thief who follows
+    /// each rotation that closely could read on for as long as the owner does.
+    Copied,
 }
 
 /// What to do about a refresh token whose signature is valid and whose session is live.
@@ -70,7 +73,7 @@ pub fn decide(family: &Family, presented: i64, now: Seconds, grace: Seconds, car
     let replay = match carrier {
         Carrier::Jar { answer: false } => Decision::AskReplay,
         Carrier::Jar { answer: true } | Carrier::Program => Decision::Revoke,
-        Carrier::Deaf => Decision::Refuse,
+        Carrier::Deaf | Carrier::Copied => Decision::Refuse,
     };
     if presented >= family.generation {
         return if carrier == Carrier::Deaf { Decision::Serve } else { Decision::Rotate { from: presented } };
@@ -82,8 +85,8 @@ pub fn decide(family: &Family, presented: i64, now: Seconds, grace: Seconds, car
     match carrier {
         // Not longer than a straggler: a thief could choose to be deaf, and read on for as long as the owner is away.
         Carrier::Deaf if !late => Decision::Serve,
-        Carrier::Deaf => Decision::Refuse,
-        Carrier::Jar { .. } if family.confirmed_at.is_none() => Decision::Redeliver,
+        Carrier::Jar { .. } | Carrier::Copied if family.confirmed_at.is_none() => Decision::Redeliver,
+        Carrier::Deaf | Carrier::Copied => Decision::Refuse,
         Carrier::Program if !late => Decision::Redeliver,
         Carrier::Jar { .. } if !late => Decision::Serve,
         Carrier::Jar { answer: false } => Decision::Ask,
@@ -200,6 +203,14 @@ mod tests {
             ("older than the parent, as an answer",       unconfirmed(), 4, ANSWER, Revoke),
             ("older than the parent, by a program",       unconfirmed(), 4, Carrier::Program, Revoke),
             ("older than the parent, deaf",               unconfirmed(), 4, Carrier::Deaf, Refuse),
+            ("current, copied from a jar",                settled(),     7, Carrier::Copied, Rotate { from: 7 }),
+            ("row behind, copied from a jar",             settled(),     9, Carrier::Copied, Rotate { from: 9 }),
+            ("parent, unconfirmed, copied",               unconfirmed(), 5, Carrier::Copied, Redeliver),
+            ("parent, just confirmed, copied",            confirmed(0),  5, Carrier::Copied, Refuse),
+            ("parent, confirmed a grace ago, copied",     confirmed(60), 5, Carrier::Copied, Refuse),
+            ("parent, settled, copied",                   settled(),     5, Carrier::Copied, Refuse),
+            ("skipped by a recovery, copied",             unconfirmed(), 6, Carrier::Copied, Refuse),
+            ("older than the parent, copied",             unconfirmed(), 4, Carrier::Copied, Refuse),
         ];
         for (what, family, presented, carrier, expected) in rows {
             assert_eq!(decide(family, *presented, NOW, GRACE, *carrier), *expected, "{what}");

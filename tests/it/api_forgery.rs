@@ -36,9 +36,10 @@ fn considered(method: Method, path: &str, setup: &str) -> (Kind, Value) {
             (Kind::Guarded, json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD}))
         }
         (Method::Delete, "/api/me/sessions" | "/api/me/sessions/<id>") => (Kind::Guarded, Value::Null),
-        (Method::Post, "/api/me/tokens") => {
-            (Kind::Guarded, json!({"name": "Forged", "scopes": ["read", "write"], "expires_in_days": 365}))
-        }
+        (Method::Post, "/api/me/tokens") => (
+            Kind::Guarded,
+            json!({"name": "Forged", "scopes": ["read", "write"], "expires_in_days": 365, "password": PASSWORD}),
+        ),
         (Method::Delete, "/api/me/tokens/<id>") => (Kind::Guarded, Value::Null),
         (Method::Post, "/api/users") => (Kind::ByBody, user),
         (Method::Post, "/api/setup") => {
