@@ -1,0 +1,182 @@
+"""What a document can't tell schemathesis: who is logged in, and values for which a well-formed one does not do.
+
+Read by schemathesis (SCHEMATHESIS_HOOKS). CONTRACT_VISITOR says who asks: `nobody`, `bearer` or `cookies`.
+"""
+
+import json
+import os
+import time
+import zlib
+
+import schemathesis
+from api import PROBLEM, Api
+
+URL = os.environ["CONTRACT_URL"]
+VISITOR = os.environ["CONTRACT_VISITOR"]
+SETUP_TOKEN = os.environ["CONTRACT_SETUP_TOKEN"]
+EMAIL = "visitor@example.org"
+PASSWORD = "seven quiet lanterns drift"
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+# What is sensitive wants a log-in of the last five minutes.
+SESSION_SECONDS = 120
+
+
+class Visitor:
+    """The owner of an account, who logs in anew when the session in use was ended by what was tested."""
+
+    def __init__(self):
+        self.api = Api(URL)
+        self.password = PASSWORD
+        self.tokens = None
+        self.began = 0.0
+        self.api.register(EMAIL, self.password, "Visitor")
+        answer = self.api.call("GET", "/auth/csrf").expect(200)
+        self.csrf_token = answer.json["csrf_token"]
+        self.browser = answer.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
+
+    def new_tokens(self):
+        """Of another session."""
+        return self.api.log_in(EMAIL, self.password)
+
+    def session(self):
+        """The tokens in use."""
+        if self.tokens is None or time.monotonic() - self.began > SESSION_SECONDS:
+            self.tokens = self.new_tokens()
+            self.began = time.monotonic()
+        return self.tokens
+
+    def as_owner(self, method, path, body=None):
+        return self.api.call(method, path, body, bearer=self.session()["access_token"])
+
+    def new_session_id(self):
+        """Of a session that is not in use."""
+        token = self.new_tokens()["access_token"]
+        sessions = self.api.call("GET", "/me/sessions", bearer=token).expect(200).json["sessions"]
+        return next(session["id"] for session in sessions if session["current"])
+
+    def new_token_id(self):
+        token = {"name": "script", "scopes": ["read"], "expires_in_days": 1}
+        return self.as_owner("POST", "/me/tokens", token).expect(201).json["id"]
+
+
+visitor = Visitor()
+
+
+def chosen(case, choices):
+    """One of the choices: the same for the same case, also when it is sent again."""
+    body = case.body if isinstance(case.body, (dict, list, str, int, float, bool)) else None
+    shown = json.dumps([body, dict(case.path_parameters or {})], sort_keys=True, default=str)
+    return choices[zlib.crc32(shown.encode()) % len(choices)]
+
+
+def schemes(operation):
+    """The security schemes that the operation names."""
+    security = operation.definition.raw.get("security", [])
+    return {name for requirement in security for name in requirement}
+
+
+class Credentials:
+    """Sent wherever the document says that they may be."""
+
+    def get(self, case, context):
+        known = schemes(context.operation)
+        if VISITOR == "bearer":
+            if "bearer" in known:
+                return {"Authorization": f"Bearer {visitor.session()['access_token']}"}, {}
+            if "refresh_token" in known:
+                return {"Authorization": f"Bearer {visitor.new_tokens()['refresh_token']}"}, {}
+        else:
+            headers = {"X-CSRF-Token": visitor.csrf_token} if "form_token" in known else {}
+            cookies = {"browser": visitor.browser}
+            # One of the two tokens, though a browser has both: schemathesis takes away the one that the document
+            # names, to see that the request is refused then.
+            if "cookie" in known:
+                return headers, cookies | {"access_token": visitor.session()["access_token"]}
+            if "refresh_cookie" in known:
+                return headers, cookies | {"refresh_token": visitor.new_tokens()["refresh_token"]}
+            if "form_token" in known:
+                return headers, cookies
+        return None
+
+    def set(self, case, data, context):
+        headers, cookies = data
+        case.headers = {**(case.headers or {}), **headers}
+        case.cookies = {**(case.cookies or {}), **cookies}
+
+
+if VISITOR != "nobody":
+    # Without its cache and its second try after a 401, which would hide that a session was lost.
+    schemathesis.auth(refresh_interval=None, retry_on=[])(Credentials)
+
+sent = {}
+addresses = 0
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    global addresses
+    # Each from an address of its own: what is tested here is not the allowance of one address.
+    addresses += 1
+    case.headers = {**(case.headers or {}), "X-Forwarded-For": f"10.{addresses >> 16}.{addresses >> 8 & 255}.{addresses & 255}"}
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    path = context.operation.path.removeprefix("/api")
+    make_real(case, f"{case.method} {path}")
+
+
+def make_real(case, what):
+    """Puts values that exist in the place of well-formed ones."""
+    body = case.body if isinstance(case.body, dict) else None
+    if what in ("POST /users", "POST /setup"):
+        body["email"] = f"{zlib.crc32(json.dumps(body).encode())}-{addresses}@example.org"
+        body["password"] = uncommon(body["password"])
+    if what == "POST /setup":
+        body["token"] = chosen(case, [SETUP_TOKEN, body["token"]])
+    if what == "POST /auth/login" and chosen(case, [True, True, False]):
+        body["email"], body["password"] = EMAIL, visitor.password
+    if what == "POST /auth/confirm":
+        body["password"] = visitor.password
+    if what == "PUT /me/password":
+        body["current_password"] = visitor.password
+        body["new_password"] = uncommon(body["new_password"])
+    if what in ("POST /auth/refresh", "POST /auth/logout") and body:
+        body["refresh_token"] = visitor.new_tokens()["refresh_token"]
+    if VISITOR == "nobody":
+        return
+    if what == "DELETE /me/sessions/{id}" and chosen(case, [True, False]):
+        case.path_parameters["id"] = visitor.new_session_id()
+    if what == "DELETE /me/tokens/{id}" and chosen(case, [True, False]):
+        case.path_parameters["id"] = visitor.new_token_id()
+
+
+def uncommon(password):
+    """Long enough, not to be guessed and not the one before, whatever was generated."""
+    return f"{password[:100]} {PASSWORD} {addresses}"
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    what = f"{case.method} {context.operation.path}"
+    with open(os.environ["CONTRACT_RECORD"], "a") as record:
+        record.write(json.dumps([what, response.status_code]) + "\n")
+    if response.status_code >= 300:
+        return
+    if what == "PUT /api/me/password" and VISITOR != "nobody":
+        visitor.password = case.body["new_password"]
+        visitor.tokens = None
+    # They end the session that was used, or one that may be it.
+    if what in ("POST /api/auth/logout", "POST /api/auth/refresh", "DELETE /api/me/sessions/{id}"):
+        visitor.tokens = None
+
+
+@schemathesis.check
+def a_live_session_is_not_refused(context, response, case):
+    """Else a run in which every request is refused would pass, too."""
+    if response.status_code != 401 or not case._has_explicit_auth:
+        return
+    if not response.headers.get("content-type", [""])[0].startswith(PROBLEM):
+        return
+    code = response.json()["code"]
+    # These judge what the body says, or a refresh token in the place of an access token.
+    if code not in ("invalid_credentials", "invalid_grant"):
+        raise AssertionError(f"a live session was refused: {code}")
