@@ -27,8 +27,8 @@ fn reports(user: CurrentUser, served: &State<Served>) -> String {
 
 /// Who last gave the password more than five minutes ago is asked for it, and comes back here.
 #[get("/reports/export")]
-fn export(user: RecentlyAuthenticated) -> String {
-    format!("Everything about {}", user.0.email)
+fn export(recent: RecentlyAuthenticated) -> String {
+    format!("Everything about {}", recent.user.email)
 }
 
 /// Other users get the 403 page.

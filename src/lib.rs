@@ -2,13 +2,13 @@
 //!
 //! [`rocket()`] gives a Rocket with the pages, the cookies and the background work of hallpass. Add routes of your own
 //! and put who may call them into their signatures: [`CurrentUser`], [`MaybeUser`], [`Anonymous`],
-//! [`RecentlyAuthenticated`], [`Admin`]. What else handlers may need is in [`auth::Site`], Rocket's state. The README
+//! [`LoggedIn`], [`RecentlyAuthenticated`], [`Admin`]. What else handlers may need is in [`auth::Site`], Rocket's state. The README
 //! has the settings, a complete example, and how to operate a site.
 //!
 //! Modules that stand in the source but not here may change with any version.
 //!
 //! A module uses only modules that stand to its right:
-//! `cli → lib → {pages, upkeep} → auth → accounts → sessions → keyring → tokens → audit → http → db → config → …`
+//! `cli → lib → {pages, api, upkeep} → auth → accounts → sessions → keyring → tokens → audit → http → db → config → …`
 //!
 //! ```no_run
 //! use hallpass::CurrentUser;
@@ -25,6 +25,8 @@
 //! ```
 
 pub mod accounts;
+#[doc(hidden)]
+pub mod api;
 #[doc(hidden)]
 pub mod audit;
 pub mod auth;
@@ -47,7 +49,7 @@ pub mod tokens;
 #[doc(hidden)]
 pub mod upkeep;
 
-pub use auth::guards::{Admin, Anonymous, CurrentUser, MaybeUser, RecentlyAuthenticated};
+pub use auth::guards::{Admin, Anonymous, CurrentUser, LoggedIn, MaybeUser, RecentlyAuthenticated};
 pub use config::figment;
 
 use figment::Figment;
@@ -74,6 +76,7 @@ pub fn rocket_at(figment: Figment, clock: Clock) -> Rocket<Build> {
         .attach(http::stage())
         .attach(auth::stage())
         .attach(pages::stage())
+        .attach(api::stage())
         .attach(upkeep::stage())
 }
 

@@ -95,6 +95,9 @@ pub async fn record_once(
     Ok(connection.commit().await?)
 }
 
+/// How many events an owner is shown.
+pub const SHOWN: i64 = 20;
+
 /// The newest events of an account, newest first.
 pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbError> {
     store::recent(db, user, most).await

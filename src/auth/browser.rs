@@ -6,6 +6,7 @@ use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest};
 
 use super::Site;
+use super::bearer::Authorization;
 use super::cookies::Name;
 use super::exchange::Exchange;
 use crate::audit::{Client, USER_AGENT_MAX};
@@ -39,7 +40,7 @@ impl BrowserIds {
 /// The id that the browser sent, if genuine.
 pub fn sent(request: &Request<'_>, site: &Site) -> Option<BrowserId> {
     // With an Authorization header, cookies are not read.
-    if request.headers().contains("Authorization") {
+    if Authorization::of(request) != Authorization::Absent {
         return None;
     }
     let values = site.cookies.read(request, Name::Browser);
@@ -48,7 +49,7 @@ pub fn sent(request: &Request<'_>, site: &Site) -> Option<BrowserId> {
 
 /// The id that the browser sent, or one that it gets with this response.
 pub fn sent_or_new(request: &Request<'_>, site: &Site) -> BrowserId {
-    if request.headers().contains("Authorization") {
+    if Authorization::of(request) != Authorization::Absent {
         // Its cookies were not read: one that it has must not be replaced.
         return BrowserId::random();
     }

@@ -3,11 +3,11 @@
 use rocket::Request;
 use rocket::http::Method;
 
-/// Paths whose answers are the same for everybody, also while the database is away.
-const NOBODYS: [&str; 2] = ["/healthz", "/readyz"];
+/// Paths whose answers are the same for everybody, also while the database is away, or which find out themselves.
+const NOBODYS: [&str; 3] = ["/healthz", "/readyz", super::REFRESH];
 
-/// Paths whose answers are not pages.
-const DEAF: [&str; 2] = ["/logout", super::ACK];
+/// Paths whose answers are not pages, or end the session anyway.
+const DEAF: [&str; 3] = ["/logout", "/api/auth/logout", super::ACK];
 
 /// Folders whose answers may come from a cache.
 const DEAF_FOLDERS: [&str; 2] = ["/static/", "/.well-known/"];

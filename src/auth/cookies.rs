@@ -35,7 +35,8 @@ impl Cookies {
         Self { https: public_url.is_https() }
     }
 
-    fn name(&self, name: Name) -> &'static str {
+    /// The name that browsers know it by.
+    pub fn name(&self, name: Name) -> &'static str {
         match (self.https, name) {
             (true, Name::Access) => "__Host-access_token",
             (true, Name::Refresh) => "__Host-refresh_token",

@@ -25,6 +25,11 @@ pub enum Caller {
     User(Box<CurrentUser>),
     /// Is to repeat the request, with whatever cookies the browser holds now, at this address.
     Asked(String),
+    /// The `Authorization` header gives no access.
+    Rejected {
+        /// It would have, until its time was over.
+        expired: bool,
+    },
     /// It cannot be told: the database is away.
     Unknown,
 }

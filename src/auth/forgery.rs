@@ -1,9 +1,15 @@
 //! Cross-site request forgery: who may make a browser change something here (ASVS 3.5.1).
 
 use rocket::Request;
+use rocket::http::Status;
+use rocket::outcome::Outcome;
+use rocket::request::{self, FromRequest};
 
-use super::Site;
-use super::browser;
+use super::bearer::Authorization;
+use super::refusal::Refusal;
+use super::{Site, browser, is_api};
+use crate::http::address;
+use crate::http::log::RequestId;
 use crate::id::BrowserId;
 use crate::tokens::mac::Mac;
 use crate::tokens::secret::MasterSecret;
@@ -49,10 +55,55 @@ pub fn check(request: &Request<'_>, site: &Site, form_token: Option<&str>) -> Re
     if genuine { Ok(()) } else { Err(Forgery::WrongToken) }
 }
 
-/// Fetch metadata where the browser sends it, else the origin where it sends that.
+/// Logs a request that was refused, for the operator.
+pub fn log_refused(request: &Request<'_>, forgery: Forgery) {
+    let (id, address) = (RequestId::of(request).as_str(), address::of(request));
+    tracing::warn!(target: "hallpass::security", event = "forgery_refused", id, %address, ?forgery);
+}
+
+/// The header that holds the form token where there is no form.
+pub const HEADER: &str = "X-CSRF-Token";
+
+/// A request of the API that no other site can have made. For handlers of unsafe methods; refused with 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Genuine {
+    /// It holds the form token in [`HEADER`].
+    ByFormToken,
+    /// It has an `Authorization` header, so that its cookies are not read: whatever a browser sends by itself gives
+    /// no access.
+    WithoutCookies,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Genuine {
+    type Error = Forgery;
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, Forgery> {
+        if Authorization::of(request) != Authorization::Absent {
+            return Outcome::Success(Self::WithoutCookies);
+        }
+        let Outcome::Success(site) = Site::of(request) else {
+            return Outcome::Forward(Status::InternalServerError);
+        };
+        match check(request, site, request.headers().get_one(HEADER)) {
+            Ok(()) => Outcome::Success(Self::ByFormToken),
+            Err(forgery) => {
+                Refusal::Forged(forgery).note(request);
+                Outcome::Error((Status::Forbidden, forgery))
+            }
+        }
+    }
+}
+
+/// Fetch metadata where the browser sends it, else the origin where it sends that. Pages of the origins that the
+/// setting `cors_origins` names may call the API.
 fn is_from_this_site(request: &Request<'_>, site: &Site) -> bool {
     let all = |name| request.headers().get(name).collect::<Vec<_>>();
     let (fetch_site, origin) = (all("Sec-Fetch-Site"), all("Origin"));
+    let allowed = |origin: &&str| site.config.cors_origins.iter().any(|allowed| allowed == origin);
+    if is_api(request) && !origin.is_empty() && origin.iter().all(allowed) {
+        return true;
+    }
     if !fetch_site.is_empty() {
         return fetch_site.iter().all(|value| matches!(*value, "same-origin" | "none"));
     }

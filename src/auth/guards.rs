@@ -9,9 +9,10 @@ use rocket::{Ignite, Rocket};
 
 use super::Site;
 use super::exchange::{Caller, Exchange};
+use super::refusal::Refusal;
 use crate::clock::{MINUTE, Seconds};
 use crate::id::{SessionId, UserId};
-use crate::sessions::Session;
+use crate::sessions::{Owner, Session};
 
 /// How long after a proof of identity sensitive things may be done, in seconds (ASVS 7.5).
 pub const RECENT_SECONDS: Seconds = 5 * MINUTE;
@@ -29,25 +30,44 @@ pub struct CurrentUser {
     pub name: String,
     /// Whether [`Admin`] would let the user pass.
     pub admin: bool,
-    /// The session that the request belongs to.
-    pub session: SessionId,
-    /// The token generation that the client stands at.
-    pub generation: i64,
-    /// When the user last proved who they are.
-    pub auth_time: Seconds,
+    /// What the request proves it by.
+    pub credential: Credential,
+}
+
+/// What a request proves by whose it is.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// The tokens of a session, in cookies or in the `Authorization` header.
+    Session {
+        /// The session that the request belongs to.
+        id: SessionId,
+        /// The token generation that the client stands at.
+        generation: i64,
+        /// When the user last proved who they are.
+        auth_time: Seconds,
+    },
 }
 
 impl CurrentUser {
     #[doc(hidden)]
-    pub fn new(session: &Session, generation: i64) -> Self {
+    pub fn of_session(session: &Session, generation: i64, auth_time: Seconds) -> Self {
+        Self::new(&session.owner, Credential::Session { id: session.id.clone(), generation, auth_time })
+    }
+
+    fn new(owner: &Owner, credential: Credential) -> Self {
         Self {
-            id: session.owner.id.clone(),
-            email: session.owner.email.clone(),
-            name: session.owner.name.clone(),
-            admin: session.owner.admin,
-            session: session.id.clone(),
-            generation,
-            auth_time: session.auth_time,
+            id: owner.id.clone(),
+            email: owner.email.clone(),
+            name: owner.name.clone(),
+            admin: owner.admin,
+            credential,
+        }
+    }
+
+    /// The session that the request belongs to, if it belongs to one.
+    pub fn session(&self) -> Option<&SessionId> {
+        match &self.credential {
+            Credential::Session { id, .. } => Some(id),
         }
     }
 }
@@ -73,40 +93,61 @@ impl<'r> FromRequest<'r> for Anyone {
 #[derive(Clone, Copy, Debug)]
 pub struct Anonymous;
 
+/// A logged-in user, by a session.
+#[derive(Clone, Debug)]
+pub struct LoggedIn {
+    /// Who it is.
+    pub user: CurrentUser,
+    /// The session that the request belongs to.
+    pub session: SessionId,
+    /// The token generation that the client stands at.
+    pub generation: i64,
+    /// When the user last proved who they are.
+    pub auth_time: Seconds,
+}
+
 /// A logged-in user who proved who they are within [`RECENT_SECONDS`]; others are sent to `/confirm` first
 /// (forwards with 401). Refreshing tokens is no proof.
 #[derive(Clone, Debug)]
-pub struct RecentlyAuthenticated(pub CurrentUser);
+pub struct RecentlyAuthenticated {
+    /// Who it is.
+    pub user: CurrentUser,
+    /// The session that the request belongs to.
+    pub session: SessionId,
+}
 
 /// A logged-in administrator. Other users get 403; who is not logged in is sent to the log-in page.
 #[derive(Clone, Debug)]
 pub struct Admin(pub CurrentUser);
 
-/// Set while a request is turned away because its user must prove again who they are.
-#[doc(hidden)]
-#[derive(Default)]
-pub struct ConfirmationNeeded(std::sync::atomic::AtomicBool);
-
-impl ConfirmationNeeded {
-    pub fn of(request: &Request<'_>) -> bool {
-        request.local_cache(Self::default).0.load(std::sync::atomic::Ordering::Relaxed)
-    }
-
-    fn note(request: &Request<'_>) {
-        request.local_cache(Self::default).0.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
 type Guarded<T> = request::Outcome<T, ()>;
 
-fn user(request: &Request<'_>) -> Guarded<CurrentUser> {
+fn turned_away<T>(request: &Request<'_>, refusal: Refusal, status: Status) -> Guarded<T> {
+    refusal.note(request);
+    Outcome::Forward(status)
+}
+
+fn who(request: &Request<'_>) -> Guarded<CurrentUser> {
     match Exchange::of(request).caller() {
         Caller::User(user) => Outcome::Success(CurrentUser::clone(user)),
         Caller::Unknown => Outcome::Error((Status::ServiceUnavailable, ())),
-        Caller::Anonymous | Caller::Dead(_) | Caller::Refused { .. } | Caller::Asked(_) => {
-            Outcome::Forward(Status::Unauthorized)
-        }
+        _ => Outcome::Forward(Status::Unauthorized),
     }
+}
+
+fn user(request: &Request<'_>) -> Guarded<CurrentUser> {
+    match who(request) {
+        Outcome::Forward(status) => turned_away(request, Refusal::not_a_user(request), status),
+        known => known,
+    }
+}
+
+fn logged_in(request: &Request<'_>) -> Guarded<LoggedIn> {
+    user(request).and_then(|user| match user.credential.clone() {
+        Credential::Session { id, generation, auth_time } => {
+            Outcome::Success(LoggedIn { user, session: id, generation, auth_time })
+        }
+    })
 }
 
 #[rocket::async_trait]
@@ -119,11 +160,20 @@ impl<'r> FromRequest<'r> for CurrentUser {
 }
 
 #[rocket::async_trait]
+impl<'r> FromRequest<'r> for LoggedIn {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
+        logged_in(request)
+    }
+}
+
+#[rocket::async_trait]
 impl<'r> FromRequest<'r> for MaybeUser {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
-        match user(request) {
+        match who(request) {
             Outcome::Success(user) => Outcome::Success(Self(Some(user))),
             Outcome::Error(error) => Outcome::Error(error),
             Outcome::Forward(_) => Outcome::Success(Self(None)),
@@ -136,7 +186,7 @@ impl<'r> FromRequest<'r> for Anonymous {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
-        match user(request) {
+        match who(request) {
             Outcome::Success(_) => Outcome::Forward(Status::NotFound),
             Outcome::Error(error) => Outcome::Error(error),
             Outcome::Forward(_) => Outcome::Success(Self),
@@ -150,13 +200,12 @@ impl<'r> FromRequest<'r> for RecentlyAuthenticated {
 
     async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
         let now = request.rocket().state::<Site>().map_or(Seconds::MAX, |site| site.clock.now());
-        user(request).and_then(|user| {
+        logged_in(request).and_then(|LoggedIn { user, session, auth_time, .. }| {
             // Nodes' clocks differ a little; a proof from further ahead is none.
-            if (-RECENT_SECONDS..=RECENT_SECONDS).contains(&(now - user.auth_time)) {
-                return Outcome::Success(Self(user));
+            match (-RECENT_SECONDS..=RECENT_SECONDS).contains(&(now - auth_time)) {
+                true => Outcome::Success(Self { user, session }),
+                false => turned_away(request, Refusal::Reauthenticate, Status::Unauthorized),
             }
-            ConfirmationNeeded::note(request);
-            Outcome::Forward(Status::Unauthorized)
         })
     }
 }
@@ -168,7 +217,7 @@ impl<'r> FromRequest<'r> for Admin {
     async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
         user(request).and_then(|user| match user.admin {
             true => Outcome::Success(Self(user)),
-            false => Outcome::Forward(Status::Forbidden),
+            false => turned_away(request, Refusal::NotAdmin, Status::Forbidden),
         })
     }
 }
@@ -183,4 +232,4 @@ macro_rules! refuse_to_launch_without_hallpass {
     };
 }
 
-refuse_to_launch_without_hallpass!(CurrentUser, MaybeUser, Anonymous, RecentlyAuthenticated, Admin);
+refuse_to_launch_without_hallpass!(CurrentUser, LoggedIn, MaybeUser, Anonymous, RecentlyAuthenticated, Admin);

@@ -1,13 +1,19 @@
 //! HTTP meets sessions and accounts: cookies, who asks, and forgery. Nothing else reads or writes a cookie.
 
+pub mod bearer;
 pub mod browser;
 mod carrier;
 #[doc(hidden)]
 pub mod cookies;
 #[doc(hidden)]
+pub mod cors;
+#[doc(hidden)]
 pub mod exchange;
 pub mod forgery;
 pub mod guards;
+#[doc(hidden)]
+pub mod presented;
+pub mod refusal;
 pub mod return_to;
 #[doc(hidden)]
 pub mod rotation;
@@ -25,15 +31,20 @@ use crate::config::Config;
 use crate::db::{self, Db};
 use crate::id::BrowserId;
 use crate::keyring::{Keyring, KeyringError};
-use crate::sessions::{SessionError, Sessions};
+use crate::sessions::{SessionError, Sessions, Tokens};
 use browser::BrowserIds;
 use cookies::Cookies;
-use exchange::Exchange;
 use forgery::FormTokens;
 use guards::MaybeUser;
 
 /// The image by which a graphical browser confirms within one round trip that it has the new tokens.
 pub const ACK: &str = "/session/ack";
+
+/// Where the JSON API is mounted: it never redirects, and pages of other origins may be allowed to call it.
+pub const API: &str = "/api";
+
+/// Where programs refresh: the handler itself decides what becomes of the refresh token.
+pub const REFRESH: &str = "/api/auth/refresh";
 
 /// Everything that requests share. Rocket's state: a handler of a site that embeds hallpass asks for `&State<Site>`.
 #[derive(Clone)]
@@ -98,22 +109,22 @@ impl Site {
         Ok(Self::new(config, clock, db, keyring)?)
     }
 
-    /// Logs a user in who has just proved who they are: a session, its cookies, and a browser that is known now.
+    /// Logs a user in who has just proved who they are; a browser that keeps cookies is known from then on. The tokens are the caller's to hand out: in cookies by
+    /// [`Exchange::deliver`], or in the body of the answer.
     ///
     /// # Errors
-    /// The database did not answer, or [`SessionError::ProofOutdated`]; no cookie is set then.
+    /// The database did not answer, or [`SessionError::ProofOutdated`].
     pub async fn log_in(
         &self,
         user: &User,
         remember: bool,
-        browser: &BrowserId,
+        browser: Option<&BrowserId>,
         client: &Client,
-        exchange: &Exchange,
-    ) -> Result<(), SessionError> {
-        self.accounts.remember_browser(&user.id, browser).await?;
-        let tokens = self.sessions.start(&user.id, user.password_changed_at, remember, browser, client).await?;
-        exchange.deliver(tokens);
-        Ok(())
+    ) -> Result<Tokens, SessionError> {
+        if let Some(browser) = browser {
+            self.accounts.remember_browser(&user.id, browser).await?;
+        }
+        self.sessions.start(&user.id, user.password_changed_at, remember, browser, client).await
     }
 
     /// The site that a request is for.
@@ -128,7 +139,12 @@ impl Site {
 /// Attaches the fairing and mounts the routes of this module.
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("hallpass: auth", |rocket| async {
-        rocket.attach(rotation::Rotation).mount("/", rocket::routes![rotation::ask, ack])
+        let cors = match rocket.state::<Config>() {
+            Some(config) => cors::ApiCors::new(config),
+            None => return rocket,
+        };
+        // A page of a foreign origin is refused before its cookies are looked at.
+        rocket.attach(cors).attach(rotation::Rotation).mount("/", rocket::routes![rotation::ask, ack])
     })
 }
 
@@ -136,4 +152,9 @@ pub fn stage() -> AdHoc {
 #[rocket::get("/session/ack")]
 fn ack(_visitor: MaybeUser) -> (ContentType, &'static [u8]) {
     (ContentType::GIF, include_bytes!("../../static/pixel.gif"))
+}
+
+/// Whether a request is for the JSON API.
+pub(crate) fn is_api(request: &Request<'_>) -> bool {
+    request.uri().path().strip_prefix(API).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

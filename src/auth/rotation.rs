@@ -9,6 +9,7 @@ use rocket::http::uri::Origin;
 use rocket::http::{Header, Method, Status};
 use rocket::{Data, Request, Response};
 
+use super::bearer::Authorization;
 use super::browser::client;
 use super::cookies::Name;
 use super::exchange::{Caller, Delivery, Exchange};
@@ -43,9 +44,10 @@ impl Fairing for Rotation {
                 Caller::Unknown
             }
         };
-        let asked = matches!(caller, Caller::Asked(_));
+        // A program is asked by 401 and the probe cookie: it repeats the request, or refreshes, and either is an answer.
+        let redirected = matches!(caller, Caller::Asked(_)) && !super::is_api(request);
         Exchange::of(request).settle(caller);
-        if asked {
+        if redirected {
             request.set_method(Method::Get);
             request.set_uri(Origin::const_new(ASK, None));
         }
@@ -97,21 +99,21 @@ async fn who_asks(request: &Request<'_>, site: &Site) -> Result<Caller, SessionE
         return Ok(Caller::Anonymous);
     }
     // Judged by it alone: its cookies are not read, a bad one is not rescued by a cookie.
-    let mut authorization = request.headers().get("Authorization");
-    if let Some(value) = authorization.next() {
-        let token = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
-        return match (token, authorization.next()) {
-            (Some((_, token)), None) => by_header(site, token.trim()).await,
-            _ => Ok(Caller::Anonymous),
-        };
+    match Authorization::of(request) {
+        Authorization::Absent => by_cookies(request, site).await,
+        Authorization::Bearer(token) => by_header(site, token).await,
+        Authorization::Unusable => Ok(Caller::Rejected { expired: false }),
     }
+}
+
+async fn by_cookies(request: &Request<'_>, site: &Site) -> Result<Caller, SessionError> {
     let access = site.cookies.read(request, Name::Access);
     let refresh = site.cookies.read(request, Name::Refresh);
     let mut caller = Caller::Anonymous;
     for token in access {
         match site.sessions.authenticate(token).await? {
             Access::Good { session, generation, expires_at, auth_time } => {
-                let user = Caller::User(Box::new(CurrentUser { auth_time, ..CurrentUser::new(&session, generation) }));
+                let user = Caller::User(Box::new(CurrentUser::of_session(&session, generation, auth_time)));
                 let ahead = REFRESH_AHEAD.min(site.sessions.access_ttl_seconds() / 15);
                 if expires_at - site.clock.now() >= ahead || !carrier::keeps_cookies(request) {
                     return Ok(user);
@@ -138,9 +140,10 @@ async fn who_asks(request: &Request<'_>, site: &Site) -> Result<Caller, SessionE
 async fn by_header(site: &Site, token: &str) -> Result<Caller, SessionError> {
     Ok(match site.sessions.authenticate(token).await? {
         Access::Good { session, generation, auth_time, .. } => {
-            Caller::User(Box::new(CurrentUser { auth_time, ..CurrentUser::new(&session, generation) }))
+            Caller::User(Box::new(CurrentUser::of_session(&session, generation, auth_time)))
         }
-        Access::Expired | Access::Dead(_) => Caller::Anonymous,
+        Access::Expired => Caller::Rejected { expired: true },
+        Access::Dead(_) => Caller::Rejected { expired: false },
     })
 }
 
@@ -155,9 +158,11 @@ async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str])
     Ok(match site.sessions.refresh(token, holder, &client(request, site)).await? {
         Refresh::Renewed { session, tokens } => {
             exchange.deliver(tokens);
-            Caller::User(Box::new(CurrentUser::new(&session, session.family.generation)))
+            Caller::User(Box::new(CurrentUser::of_session(&session, session.family.generation, session.auth_time)))
         }
-        Refresh::Served { session, generation } => Caller::User(Box::new(CurrentUser::new(&session, generation))),
+        Refresh::Served { session, generation } => {
+            Caller::User(Box::new(CurrentUser::of_session(&session, generation, session.auth_time)))
+        }
         Refresh::Ask { probe } => {
             exchange.outgoing().probe = Some(probe);
             Caller::Asked(same_address(request))

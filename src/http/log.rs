@@ -59,7 +59,7 @@ impl Fairing for RequestLog {
     }
 }
 
-pub(super) fn has_arrived(request: &Request<'_>) -> bool {
+pub fn has_arrived(request: &Request<'_>) -> bool {
     request.local_cache(|| None::<Arrival>).is_some()
 }
 

@@ -10,6 +10,11 @@ use rocket::http::Method;
 use rocket::shield::Shield;
 use rocket::{Request, Response};
 
+use crate::clock::Seconds;
+
+/// What to try again after, in seconds, when a fault is expected to pass by itself.
+pub const RETRY_AFTER_SECONDS: Seconds = 5;
+
 /// Attaches the fairings of this module.
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("hallpass: HTTP", |rocket| async {

@@ -10,7 +10,7 @@ use super::page::{Faults, Frame, Notice, Page, SeeOther};
 use super::words;
 use crate::audit::{self, Client, Kind};
 use crate::auth::Site;
-use crate::auth::guards::CurrentUser;
+use crate::auth::guards::{CurrentUser, LoggedIn};
 use crate::clock::{DAY, Seconds};
 
 /// How long the owner is told on this page that a session of theirs was ended as a replay.
@@ -101,18 +101,19 @@ async fn save_profile(
 
 #[post("/account/password", data = "<submission>")]
 async fn change_password(
-    user: CurrentUser,
+    visitor: LoggedIn,
     site: &State<Site>,
     client: Client,
     frame: Frame,
     submission: Submission,
 ) -> Result<Answer<AccountPage>, Failure> {
+    let LoggedIn { user, session, .. } = visitor;
     let mut faults = Vec::new();
     let mut read = |name| submission.fields.read(name, &mut faults);
     let (current, new) = (read("current_password"), read("new_password"));
     let refusal = match submission.accept(faults) {
         Err(refusal) => refusal,
-        Ok(()) => match site.accounts.change_password(&user.id, &current, &new, &user.session, &client).await {
+        Ok(()) => match site.accounts.change_password(&user.id, &current, &new, &session, &client).await {
             Ok(()) => return Ok(Answer::Done(SeeOther::to("/account?saved=password"))),
             Err(error) => Refusal::of(error, "form")?,
         },

@@ -5,10 +5,11 @@ use rocket::Request;
 use rocket::http::Status;
 use rocket::response::Responder;
 
-use super::page::{Faults, Notice, Page, RETRY_AFTER_SECONDS, SeeOther};
+use super::page::{Faults, Notice, Page, SeeOther};
 use crate::accounts::{AccountError, Fault};
 use crate::clock::Seconds;
 use crate::db::DbError;
+use crate::http::RETRY_AFTER_SECONDS;
 use crate::http::log::RequestId;
 use crate::sessions::SessionError;
 

@@ -10,7 +10,7 @@ use super::page::{Faults, Frame, Notice, Page, SeeOther};
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::exchange::Exchange;
-use crate::auth::guards::CurrentUser;
+use crate::auth::guards::{CurrentUser, LoggedIn};
 use crate::auth::return_to::ReturnTo;
 
 #[derive(Template)]
@@ -34,7 +34,7 @@ fn show(_user: CurrentUser, frame: Frame, next: Option<&str>) -> Page<ConfirmPag
 
 #[post("/confirm", data = "<submission>")]
 async fn submit(
-    user: CurrentUser,
+    visitor: LoggedIn,
     site: &State<Site>,
     exchange: &Exchange,
     client: Client,
@@ -53,9 +53,9 @@ async fn submit(
     if let Err(refusal) = submission.accept(faults) {
         return Ok(refusal.page(page));
     }
-    if let Err(error) = site.accounts.reauthenticate(&user.id, &password, &client).await {
+    if let Err(error) = site.accounts.reauthenticate(&visitor.user.id, &password, &client).await {
         return Ok(Refusal::of(error, "password")?.page(page));
     }
-    exchange.renew_access(site.sessions.reauthenticated(&user.session, user.generation).await?);
+    exchange.renew_access(site.sessions.reauthenticated(&visitor.session, visitor.generation).await?);
     Ok(Answer::Done(SeeOther::to(next.as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))))
 }

@@ -5,11 +5,12 @@ use rocket::http::{Method, Status};
 use rocket::response::Responder;
 use rocket::{Catcher, Request};
 
-use super::page::{Frame, Page, RETRY_AFTER_SECONDS, SeeOther};
+use super::page::{Frame, Page, SeeOther};
 use crate::auth::Site;
-use crate::auth::guards::ConfirmationNeeded;
+use crate::auth::refusal::Refusal;
 use crate::auth::return_to::ReturnTo;
 use crate::http;
+use crate::http::RETRY_AFTER_SECONDS;
 use crate::http::log::RequestId;
 
 #[derive(Template)]
@@ -33,7 +34,7 @@ pub fn catchers() -> Vec<Catcher> {
 /// Whoever must log in, or confirm, first is sent there, and comes back afterwards.
 #[rocket::catch(401)]
 fn log_in_first(request: &Request<'_>) -> SeeOther {
-    let page = if ConfirmationNeeded::of(request) { "/confirm" } else { "/login" };
+    let page = if Refusal::of(request) == Some(Refusal::Reauthenticate) { "/confirm" } else { "/login" };
     SeeOther::to_then(page, came_from(request).as_ref().map(ReturnTo::as_str))
 }
 

@@ -11,8 +11,6 @@ use super::page::Notice;
 use crate::accounts::Fault;
 use crate::auth::Site;
 use crate::auth::forgery::{self, Forgery};
-use crate::http::address;
-use crate::http::log::RequestId;
 
 /// The longest body of a form, in bytes: several times what the longest allowed fields make.
 const BODY_MAX: usize = 32 * 1024;
@@ -118,8 +116,7 @@ impl<'r> FromData<'r> for Submission {
 }
 
 fn notice(forgery: Forgery, request: &Request<'_>) -> Notice {
-    let (id, address) = (RequestId::of(request).as_str(), address::of(request));
-    tracing::warn!(target: "hallpass::security", event = "forgery_refused", id, %address, ?forgery);
+    forgery::log_refused(request, forgery);
     Notice::warning(match forgery {
         Forgery::OtherSite => "Please submit again: your browser says that this form was sent from another site.",
         Forgery::NoCookie => {

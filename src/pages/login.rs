@@ -73,7 +73,7 @@ async fn submit(
         Ok(user) => user,
         Err(error) => return Ok(Refusal::of(error, "form")?.page(page)),
     };
-    site.log_in(&user, remember, &browser.0, &client, exchange).await?;
+    exchange.deliver(site.log_in(&user, remember, Some(&browser.0), &client).await?);
     Ok(Answer::Done(SeeOther::to(next.as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))))
 }
 

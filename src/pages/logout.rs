@@ -54,7 +54,9 @@ async fn submit(
         return Ok(LogoutAnswer::Again(Page::with(refusal.status, page)));
     }
     if let Some(user) = visitor.0 {
-        site.sessions.end(&user.id, &user.session, Reason::Logout, Some(&client)).await?;
+        if let Some(session) = user.session() {
+            site.sessions.end(&user.id, session, Reason::Logout, Some(&client)).await?;
+        }
     } else if let Caller::Refused { refresh_token } = exchange.caller() {
         site.sessions.log_out(refresh_token, &client).await?;
     }

@@ -14,9 +14,6 @@ use crate::auth::exchange::Exchange;
 use crate::clock::Seconds;
 use crate::config::Registration;
 
-/// What to try again after, in seconds, when a fault is expected to pass by itself.
-pub const RETRY_AFTER_SECONDS: Seconds = 5;
-
 /// The data of `layout.html`.
 #[derive(Clone, Debug)]
 pub struct Frame {

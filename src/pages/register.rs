@@ -71,7 +71,7 @@ async fn submit(
         Ok(user) => user,
         Err(error) => return Ok(Refusal::of(error, "form")?.page(page)),
     };
-    site.log_in(&user, false, &browser.0, &client, exchange).await?;
+    exchange.deliver(site.log_in(&user, false, Some(&browser.0), &client).await?);
     Ok(Answer::Done(SeeOther::to(AFTER_LOGIN)))
 }
 

@@ -45,10 +45,10 @@ pub struct EventView {
 }
 
 impl SessionView {
-    fn new(session: &Session, current: &SessionId, now: Seconds) -> Self {
+    fn new(session: &Session, current: Option<&SessionId>, now: Seconds) -> Self {
         Self {
             id: session.id.to_string(),
-            current: session.id == *current,
+            current: current == Some(&session.id),
             device: words::device(&session.user_agent),
             address: session.address.clone(),
             last_seen: words::ago(now - session.last_seen_at()),
@@ -78,9 +78,9 @@ pub fn routes() -> Vec<Route> {
 async fn page(site: &Site, user: &CurrentUser, frame: Frame) -> Result<SessionsPage, Failure> {
     let now = site.clock.now();
     let sessions = site.sessions.list(&user.id).await?;
-    let mut sessions: Vec<_> = sessions.iter().map(|session| SessionView::new(session, &user.session, now)).collect();
+    let mut sessions: Vec<_> = sessions.iter().map(|session| SessionView::new(session, user.session(), now)).collect();
     sessions.sort_by_key(|session| !session.current);
-    let events = audit::recent(&site.db, &user.id, words::EVENTS_SHOWN).await?;
+    let events = audit::recent(&site.db, &user.id, audit::SHOWN).await?;
     Ok(SessionsPage { frame, sessions, events: events.iter().map(EventView::new).collect(), notice: None })
 }
 
@@ -111,7 +111,7 @@ async fn show(
 
 #[post("/account/sessions/<id>/end", data = "<submission>")]
 async fn end(
-    user: RecentlyAuthenticated,
+    recent: RecentlyAuthenticated,
     id: &str,
     site: &State<Site>,
     exchange: &Exchange,
@@ -119,7 +119,7 @@ async fn end(
     frame: Frame,
     submission: Submission,
 ) -> Result<Answer<SessionsPage>, Failure> {
-    let user = user.0;
+    let RecentlyAuthenticated { user, session } = recent;
     if let Err(refusal) = submission.accept(Vec::new()) {
         return again(site, &user, frame, refusal).await;
     }
@@ -127,7 +127,7 @@ async fn end(
     if !site.sessions.end(&user.id, &id, Reason::Ended, Some(&client)).await? {
         return Err(Failure::of(Status::NotFound));
     }
-    if id == user.session {
+    if id == session {
         exchange.clear();
         return Ok(Answer::Done(SeeOther::to("/login")));
     }
@@ -136,16 +136,16 @@ async fn end(
 
 #[post("/account/sessions/end-others", data = "<submission>")]
 async fn end_others(
-    user: RecentlyAuthenticated,
+    recent: RecentlyAuthenticated,
     site: &State<Site>,
     client: Client,
     frame: Frame,
     submission: Submission,
 ) -> Result<Answer<SessionsPage>, Failure> {
-    let user = user.0;
+    let RecentlyAuthenticated { user, session } = recent;
     if let Err(refusal) = submission.accept(Vec::new()) {
         return again(site, &user, frame, refusal).await;
     }
-    site.sessions.end_others(&user.id, &user.session, &client).await?;
+    site.sessions.end_others(&user.id, &session, &client).await?;
     Ok(Answer::Done(SeeOther::to("/account/sessions?ended=others")))
 }

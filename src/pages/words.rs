@@ -9,9 +9,6 @@ use crate::audit::Kind;
 use crate::clock::{DAY, HOUR, MINUTE, Seconds};
 use crate::sessions::Reason;
 
-/// How many events the owner is shown.
-pub const EVENTS_SHOWN: i64 = 20;
-
 /// "22 November 2026".
 pub fn date(at: Seconds) -> String {
     let format = format_description!("[day padding:none] [month repr:long] [year]");

@@ -173,7 +173,7 @@ impl Sessions {
         user: &UserId,
         password_changed_at: Seconds,
         remembered: bool,
-        browser: &BrowserId,
+        browser: Option<&BrowserId>,
         client: &Client,
     ) -> Result<Tokens, SessionError> {
         let now = self.clock.now();

@@ -31,7 +31,7 @@ pub struct New<'a> {
     pub now: Seconds,
     pub idle_expires_at: Seconds,
     pub expires_at: Seconds,
-    pub browser: &'a BrowserId,
+    pub browser: Option<&'a BrowserId>,
     pub client: &'a Client,
 }
 
@@ -54,7 +54,7 @@ pub async fn insert(connection: &mut AnyConnection, new: &New<'_>) -> Result<boo
     .bind(new.remembered_at)
     .bind(new.idle_expires_at)
     .bind(new.expires_at)
-    .bind(new.browser.as_str())
+    .bind(new.browser.map(BrowserId::as_str).unwrap_or_default())
     .bind(new.client.user_agent.as_str())
     .bind(new.client.address.to_string())
     .bind(new.password_changed_at)

@@ -21,8 +21,8 @@ fn strangers(_visitor: Anonymous) -> &'static str {
 }
 
 #[get("/recent")]
-fn recent(user: RecentlyAuthenticated) -> String {
-    user.0.email
+fn recent(recent: RecentlyAuthenticated) -> String {
+    recent.user.email
 }
 
 #[post("/thing")]

@@ -1,0 +1,52 @@
+//! The JSON door: what a page can do, a program can do under the same rules.
+//!
+//! It never redirects and never answers HTML, but for `/api/docs`. Errors are problem documents.
+
+mod body;
+mod confirm;
+mod csrf;
+mod errors;
+mod events;
+mod login;
+mod logout;
+mod me;
+mod openapi;
+mod problem;
+mod refresh;
+mod sessions;
+mod setup;
+mod tokens;
+mod users;
+
+use rocket::fairing::AdHoc;
+use rocket::http::Status;
+
+use crate::auth::API;
+use crate::auth::guards::Anyone;
+
+/// Mounts the routes and catchers of this module.
+pub fn stage() -> AdHoc {
+    AdHoc::on_ignite("hallpass: API", |rocket| async {
+        let routes = [
+            login::routes(),
+            refresh::routes(),
+            logout::routes(),
+            confirm::routes(),
+            csrf::routes(),
+            me::routes(),
+            sessions::routes(),
+            events::routes(),
+            users::routes(),
+            setup::routes(),
+            openapi::routes(),
+            rocket::routes![preflight],
+        ];
+        rocket.mount(API, routes.concat()).register(API, errors::catchers())
+    })
+}
+
+/// Every preflight that rocket_cors lets through; it adds the headers.
+#[rocket::options("/<_..>")]
+fn preflight(_anyone: Anyone) -> Status {
+    Status::NoContent
+}

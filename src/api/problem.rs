@@ -1,0 +1,313 @@
+//! What went wrong, as `application/problem+json` (RFC 9457). Every error of the API is one of the codes below.
+
+use std::borrow::Cow;
+use std::sync::Mutex;
+
+use rocket::Request;
+use rocket::http::{ContentType, Header, Status};
+use rocket::response::{Responder, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::accounts::{AccountError, Fault};
+use crate::auth::Site;
+use crate::auth::forgery::{self, Forgery};
+use crate::auth::guards::RECENT_SECONDS;
+use crate::auth::refusal::Refusal;
+use crate::clock::Seconds;
+use crate::db::DbError;
+use crate::http::RETRY_AFTER_SECONDS;
+use crate::http::log::RequestId;
+use crate::sessions::SessionError;
+
+macro_rules! codes {
+    ($($variant:ident = $name:literal, $status:literal, $title:literal, $meaning:literal;)+) => {
+        /// What went wrong, for programs. A code keeps its meaning; new ones may come.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $(#[doc = $meaning] $variant),+ }
+
+        impl Code {
+            /// All codes, by status.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// As it stands in the document.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> Status {
+                Status::new(match self { $(Self::$variant => $status),+ })
+            }
+
+            /// A few words that are the same each time.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+
+            /// When it is answered, and what to do.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    BadRequest = "bad_request", 400, "Bad request", "The request could not be read as HTTP, or is one that this API has no better word for.";
+    MalformedJson = "malformed_json", 400, "Malformed JSON", "The body is no JSON. The detail gives line and column.";
+    Unauthenticated = "unauthenticated", 401, "Log in first", "Neither an `Authorization: Bearer` header nor a cookie says who asks. Log in.";
+    TokenExpired = "token_expired", 401, "The access token has expired", "The time of the access token is over. Refresh, then repeat the request.";
+    InvalidToken = "invalid_token", 401, "The token gives no access", "The token is not genuine, or its session was ended, or its account was locked, or it was revoked. Log in again.";
+    StaleCookies = "stale_cookies", 401, "The cookies are not the newest", "The cookies were replaced in the meantime. Refresh or repeat the request once, with the cookies that the browser holds now.";
+    InvalidCredentials = "invalid_credentials", 401, "Not logged in", "The e-mail address or the password is not right; which of them is not told.";
+    InvalidGrant = "invalid_grant", 401, "The refresh token gives nothing", "The refresh token is not genuine, has expired, was replaced, or its session was ended. Log in again. A refresh token that was replaced long ago ends its session.";
+    ReauthenticationRequired = "reauthentication_required", 401, "Give the password again", "The password was last given more than 5 minutes ago. Confirm it with `POST /api/auth/confirm`, then repeat the request.";
+    ForgeryRefused = "forgery_refused", 403, "The form token is missing or wrong", "With cookies, unsafe methods need the form token of `GET /api/auth/csrf` in `X-CSRF-Token`, sent from this site or an allowed origin.";
+    OriginNotAllowed = "origin_not_allowed", 403, "Pages of this origin may not call the API", "The setting `cors_origins` does not name the origin, or the preflight asked for a header or method that is not allowed.";
+    AccountLocked = "account_locked", 403, "The account is locked", "The password is right, but an operator has locked the account.";
+    AdminRequired = "admin_required", 403, "Only administrators may", "The account is not an administrator's.";
+    RegistrationClosed = "registration_closed", 403, "Registration is closed", "The setting `registration` lets nobody make an account. Ask the site's operator.";
+    Forbidden = "forbidden", 403, "Not allowed", "Whoever asks may not do this.";
+    NotFound = "not_found", 404, "There is nothing here", "The path is mistyped, or what it names does not exist (any more) or is somebody else's.";
+    MethodNotAllowed = "method_not_allowed", 405, "Another method is needed", "The path exists, but not with this method. `Allow` names those that do.";
+    PayloadTooLarge = "payload_too_large", 413, "The body is too large", "A body may have 32 KiB.";
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be JSON", "Send `Content-Type: application/json`, in UTF-8.";
+    InvalidInput = "invalid_input", 422, "Some fields need another value", "`errors` names each field, with a code and what to do.";
+    TooManyAttempts = "too_many_attempts", 429, "Too many attempts", "Wait as many seconds as `Retry-After` says.";
+    InternalError = "internal_error", 500, "Something went wrong here", "The fault is ours, and it has been noted under the id in `X-Request-Id`.";
+    Unavailable = "unavailable", 503, "Not ready right now", "The site is busy or its database is away. Nobody is logged out by that. Repeat the request after `Retry-After` seconds.";
+}
+
+/// What is wrong with one field of the request.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The name of the field; `body` if it is the whole.
+    #[schema(example = "email")]
+    pub field: String,
+    /// For programs; keeps its meaning.
+    #[schema(example = "taken")]
+    pub code: &'static str,
+    /// For people: says what to do.
+    #[schema(example = "There is an account with this e-mail address. Log in, or use another address.")]
+    pub detail: Cow<'static, str>,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), code, detail: detail.into() }
+    }
+}
+
+/// An error as RFC 9457 writes it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDocument<'a> {
+    /// The address of what is written about the code.
+    #[schema(value_type = String, format = "uri", example = "https://example.org/api/docs#not_found")]
+    r#type: String,
+    /// The code in words; the same each time.
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong this time, and what to do.
+    detail: &'a str,
+    /// For programs.
+    code: &'a str,
+    /// Only with `invalid_input`: every field that needs another value.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+/// An answer of the API that is an error.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    headers: Vec<Header<'static>>,
+    /// For the log alone.
+    cause: Option<String>,
+    forgery: Option<Forgery>,
+}
+
+impl Problem {
+    /// With the code's own words.
+    pub fn of(code: Code) -> Self {
+        Self::new(code, code.meaning())
+    }
+
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        let problem =
+            Self { code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), cause: None, forgery: None };
+        match code {
+            Code::Unauthenticated | Code::InvalidCredentials => problem.challenge("Bearer".to_owned()),
+            Code::TokenExpired | Code::InvalidToken | Code::StaleCookies | Code::InvalidGrant => {
+                let error = format!(r#"Bearer error="invalid_token", error_description="{}""#, code.title());
+                problem.challenge(error)
+            }
+            // RFC 9470 section 3.
+            Code::ReauthenticationRequired => problem.challenge(format!(
+                r#"Bearer error="insufficient_user_authentication", error_description="{}", max_age="{RECENT_SECONDS}""#,
+                code.title(),
+            )),
+            Code::Unavailable => problem.retry_after(RETRY_AFTER_SECONDS),
+            _ => problem,
+        }
+    }
+
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        Self { errors, ..Self::of(Code::InvalidInput) }
+    }
+
+    pub fn forged(forgery: Forgery) -> Self {
+        Self { forgery: Some(forgery), ..Self::of(Code::ForgeryRefused) }
+    }
+
+    /// What a guard turned the request away for.
+    pub fn refused(refusal: Refusal) -> Self {
+        Self::of(match refusal {
+            Refusal::Unauthenticated => Code::Unauthenticated,
+            Refusal::Expired => Code::TokenExpired,
+            Refusal::Invalid => Code::InvalidToken,
+            Refusal::Stale => Code::StaleCookies,
+            Refusal::Reauthenticate => Code::ReauthenticationRequired,
+            Refusal::NotAdmin => Code::AdminRequired,
+            Refusal::Forged(forgery) => return Self::forged(forgery),
+            Refusal::ForeignOrigin => Code::OriginNotAllowed,
+        })
+    }
+
+    pub fn status(&self) -> Status {
+        self.code.status()
+    }
+
+    pub fn with(mut self, header: Header<'static>) -> Self {
+        self.headers.push(header);
+        self
+    }
+
+    /// `field` is where a password that proves nothing is shown to be wrong.
+    pub fn of_password(error: AccountError, field: &'static str) -> Self {
+        match error {
+            AccountError::Wrong | AccountError::Locked => {
+                Self::invalid(vec![FieldError::new(field, "wrong", "This is not your password. Try again.")])
+            }
+            error => error.into(),
+        }
+    }
+
+    fn challenge(self, challenge: String) -> Self {
+        self.with(Header::new("WWW-Authenticate", challenge))
+    }
+
+    fn retry_after(self, seconds: Seconds) -> Self {
+        self.with(Header::new("Retry-After", seconds.to_string()))
+    }
+
+    fn caused_by(code: Code, cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string()), ..Self::of(code) }
+    }
+
+    /// Leaves a problem for the catcher: what reads a body can only fail with a status.
+    pub fn park(self, request: &Request<'_>) -> Status {
+        let status = self.code.status();
+        *parked(request).lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(self);
+        status
+    }
+
+    /// What was left for the catcher.
+    pub fn parked(request: &Request<'_>) -> Option<Self> {
+        parked(request).lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+}
+
+fn parked<'r>(request: &'r Request<'_>) -> &'r Mutex<Option<Problem>> {
+    request.local_cache(|| Mutex::new(None))
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self::of(code)
+    }
+}
+
+impl From<Forgery> for Problem {
+    fn from(forgery: Forgery) -> Self {
+        Self::forged(forgery)
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        Self::caused_by(Code::Unavailable, error)
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::ProofOutdated => Self::of(Code::InvalidCredentials),
+            error => Self::caused_by(Code::Unavailable, error),
+        }
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Invalid(faults) => Self::invalid(faults.into_iter().map(Into::into).collect()),
+            AccountError::Wrong => Self::new(Code::InvalidCredentials, error.to_string()),
+            AccountError::Locked => Self::new(Code::AccountLocked, error.to_string()),
+            AccountError::TooMany { retry_after_seconds } => {
+                Self::of(Code::TooManyAttempts).retry_after(retry_after_seconds)
+            }
+            AccountError::Busy => Self::of(Code::Unavailable),
+            AccountError::Closed => Self::new(Code::RegistrationClosed, error.to_string()),
+            AccountError::SetupOver => Self::new(Code::NotFound, error.to_string()),
+            // Deleted under the request's feet.
+            AccountError::Unknown => Self::of(Code::InvalidToken),
+            AccountError::Failed => Self::of(Code::InternalError),
+            AccountError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<Fault> for FieldError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.field, fault.code, fault.message)
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Problem {
+    fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
+        if let Some(cause) = self.cause {
+            tracing::error!(id = RequestId::of(request).as_str(), cause, "a request could not be served");
+        }
+        if let Some(forgery) = self.forgery {
+            forgery::log_refused(request, forgery);
+        }
+        let code = self.code.as_str();
+        let path = format!("/api/docs#{code}");
+        let site = request.rocket().state::<Site>();
+        let document = ProblemDocument {
+            r#type: site.map_or(path.clone(), |site| site.config.public_url.join(&path)),
+            title: self.code.title(),
+            status: self.code.status().code,
+            detail: &self.detail,
+            code,
+            errors: &self.errors,
+        };
+        let body = serde_json::to_string(&document).map_err(|_| Status::InternalServerError)?;
+        let mut response = Response::build();
+        response
+            .status(self.code.status())
+            .header(ContentType::new("application", "problem+json"))
+            .sized_body(body.len(), std::io::Cursor::new(body));
+        for header in self.headers {
+            response.header(header);
+        }
+        response.ok()
+    }
+}

@@ -1,0 +1,87 @@
+//! Refresh: new tokens for a refresh token, by the same decision table as the fairing's.
+
+use rocket::serde::json::Json;
+use rocket::{Route, State, post, routes};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::body::OptionalBody;
+use super::problem::{Code, Problem};
+use super::tokens::TokenResponse;
+use crate::audit::Client;
+use crate::auth::Site;
+use crate::auth::exchange::Exchange;
+use crate::auth::forgery::{Forgery, Genuine};
+use crate::auth::guards::Anyone;
+use crate::auth::presented::Presented;
+use crate::sessions::{Holder, Refresh};
+
+pub fn routes() -> Vec<Route> {
+    routes![refresh]
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefreshToken {
+    /// The one that was handed out last.
+    #[schema(example = "eyJ0eXAiOiJydCtqd3Qi…")]
+    pub refresh_token: String,
+}
+
+/// Refresh
+///
+/// Replaces the access token, and the refresh token with it. The refresh token comes in the body, or in
+/// `Authorization: Bearer`, or in the cookie (then with the form token, and the answer sets cookies). Requests at the
+/// same time all get the same successor. A refresh token that was replaced longer ago than that ends its session: it
+/// is a copy.
+#[utoipa::path(
+    tag = "Log in and out",
+    request_body = Option<RefreshToken>,
+    responses((status = 200, body = TokenResponse, description = "New tokens"), (status = 401), (status = 403)),
+    security((), ("refresh_token" = []), ("refresh_cookie" = [], "form_token" = [])),
+)]
+#[post("/auth/refresh", data = "<body>")]
+async fn refresh(
+    _anyone: Anyone,
+    presented: Presented<'_>,
+    genuine: Result<Genuine, Forgery>,
+    site: &State<Site>,
+    exchange: &Exchange,
+    client: Client,
+    body: OptionalBody<RefreshToken>,
+) -> Result<Json<TokenResponse>, Problem> {
+    let token = match (&body.0, presented) {
+        (Some(body), _) => &body.refresh_token,
+        (None, Presented::InHeader(token)) => token,
+        (None, Presented::InCookies { tokens, probes }) => {
+            genuine?;
+            return by_cookie(site, &tokens, &probes, exchange, &client).await;
+        }
+        (None, Presented::Nowhere) => return Err(Code::Unauthenticated.into()),
+    };
+    match site.sessions.refresh(token, Holder::Program, &client).await? {
+        Refresh::Renewed { tokens, .. } => Ok(Json(TokenResponse::both(tokens))),
+        _ => Err(Code::InvalidGrant.into()),
+    }
+}
+
+async fn by_cookie(
+    site: &Site,
+    tokens: &[&str],
+    probes: &[&str],
+    exchange: &Exchange,
+    client: &Client,
+) -> Result<Json<TokenResponse>, Problem> {
+    let token = site.sessions.newest(tokens).ok_or(Code::InvalidGrant)?;
+    match site.sessions.refresh(token, Holder::Jar { probes }, client).await? {
+        Refresh::Renewed { tokens, .. } => exchange.deliver(tokens),
+        // A straggler: the browser has, or is about to get, what another request fetched.
+        Refresh::Served { .. } => {}
+        Refresh::Ask { probe } => {
+            exchange.outgoing().probe = Some(probe);
+            return Err(Code::StaleCookies.into());
+        }
+        Refresh::Dead(_) | Refresh::Refused => return Err(Code::InvalidGrant.into()),
+    }
+    Ok(Json(TokenResponse::in_cookies(site.sessions.access_ttl_seconds())))
+}
