@@ -24,7 +24,7 @@ const WHOLE: &str = "body";
 /// A JSON object in the request's body. What cannot be read is answered by the catcher.
 pub struct Body<T>(pub T);
 
-/// The same where the body may be left out.
+/// The same where the body may be left out, or be `null`.
 pub struct OptionalBody<T>(pub Option<T>);
 
 #[rocket::async_trait]
@@ -47,7 +47,14 @@ impl<'r, T: DeserializeOwned + ToSchema> FromData<'r> for OptionalBody<T> {
         if data.peek(1).await.is_empty() {
             return Outcome::Success(Self(None));
         }
-        Body::from_data(request, data).await.map(|Body(value)| Self(Some(value)))
+        let body = read(request, data).await;
+        if matches!(&body, Ok(body) if body.trim_ascii() == b"null") {
+            return Outcome::Success(Self(None));
+        }
+        match body.and_then(|body| parse(&body)) {
+            Ok(value) => Outcome::Success(Self(Some(value))),
+            Err(problem) => Outcome::Error((problem.park(request), ())),
+        }
     }
 }
 
