@@ -3,6 +3,7 @@
 Read by schemathesis (SCHEMATHESIS_HOOKS). CONTRACT_VISITOR says who asks: `nobody`, `bearer` or `cookies`.
 """
 
+import ipaddress
 import json
 import os
 import time
@@ -27,9 +28,13 @@ class Visitor:
     def __init__(self):
         self.api = Api(URL)
         self.password = PASSWORD
+        self.api.register(EMAIL, self.password, "Visitor")
+        self.change_browser()
+
+    def change_browser(self):
+        """Another one, that is not logged in yet."""
         self.tokens = None
         self.began = 0.0
-        self.api.register(EMAIL, self.password, "Visitor")
         answer = self.api.call("GET", "/auth/csrf").expect(200)
         self.csrf_token = answer.json["csrf_token"]
         self.browser = answer.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
@@ -75,6 +80,10 @@ def schemes(operation):
     return {name for requirement in security for name in requirement}
 
 
+# Stand in a case for tokens that are got when it is sent: those of a moment ago may be dead by then.
+ACCESS_TOKEN, REFRESH_TOKEN = "the access token", "a refresh token"
+
+
 class Credentials:
     """Sent wherever the document says that they may be."""
 
@@ -82,20 +91,19 @@ class Credentials:
         known = schemes(context.operation)
         if VISITOR == "bearer":
             if "bearer" in known:
-                return {"Authorization": f"Bearer {visitor.session()['access_token']}"}, {}
+                return {"Authorization": ACCESS_TOKEN}, {}
             if "refresh_token" in known:
-                return {"Authorization": f"Bearer {visitor.new_tokens()['refresh_token']}"}, {}
-        else:
+                return {"Authorization": REFRESH_TOKEN}, {}
+        elif "form_token" in known or "cookie" in known:
             headers = {"X-CSRF-Token": visitor.csrf_token} if "form_token" in known else {}
             cookies = {"browser": visitor.browser}
             # One of the two tokens, though a browser has both: schemathesis takes away the one that the document
             # names, to see that the request is refused then.
             if "cookie" in known:
-                return headers, cookies | {"access_token": visitor.session()["access_token"]}
-            if "refresh_cookie" in known:
-                return headers, cookies | {"refresh_token": visitor.new_tokens()["refresh_token"]}
-            if "form_token" in known:
-                return headers, cookies
+                cookies["access_token"] = ACCESS_TOKEN
+            elif "refresh_cookie" in known:
+                cookies["refresh_token"] = REFRESH_TOKEN
+            return headers, cookies
         return None
 
     def set(self, case, data, context):
@@ -104,11 +112,20 @@ class Credentials:
         case.cookies = {**(case.cookies or {}), **cookies}
 
 
+def fill_in(values, prefix=""):
+    """Puts tokens of now where they are wanted."""
+    for name, value in (values or {}).items():
+        if value == ACCESS_TOKEN:
+            values[name] = prefix + visitor.session()["access_token"]
+        elif value == REFRESH_TOKEN:
+            values[name] = prefix + visitor.new_tokens()["refresh_token"]
+
+
 if VISITOR != "nobody":
     # Without its cache and its second try after a 401, which would hide that a session was lost.
     schemathesis.auth(refresh_interval=None, retry_on=[])(Credentials)
 
-sent = {}
+ADDRESSES = ipaddress.ip_network("10.0.0.0/8")
 addresses = 0
 
 
@@ -117,7 +134,9 @@ def before_call(context, case, kwargs):
     global addresses
     # Each from an address of its own: what is tested here is not the allowance of one address.
     addresses += 1
-    case.headers = {**(case.headers or {}), "X-Forwarded-For": f"10.{addresses >> 16}.{addresses >> 8 & 255}.{addresses & 255}"}
+    case.headers = {**(case.headers or {}), "X-Forwarded-For": str(ADDRESSES[addresses])}
+    fill_in(case.headers, "Bearer ")
+    fill_in(case.cookies)
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     path = context.operation.path.removeprefix("/api")
@@ -127,13 +146,17 @@ def before_call(context, case, kwargs):
 def make_real(case, what):
     """Puts values that exist in the place of well-formed ones."""
     body = case.body if isinstance(case.body, dict) else None
+    if what in ("POST /users", "POST /setup", "PATCH /me"):
+        body["name"] = visible(body["name"])
     if what in ("POST /users", "POST /setup"):
-        body["email"] = f"{zlib.crc32(json.dumps(body).encode())}-{addresses}@example.org"
+        body["email"] = f"{addresses}@example.org"
         body["password"] = uncommon(body["password"])
     if what == "POST /setup":
         body["token"] = chosen(case, [SETUP_TOKEN, body["token"]])
-    if what == "POST /auth/login" and chosen(case, [True, True, False]):
-        body["email"], body["password"] = EMAIL, visitor.password
+    if what == "POST /auth/login":
+        body["email"] = f"{addresses}@example.org"
+        if chosen(case, [True, True, False]):
+            body["email"], body["password"] = EMAIL, visitor.password
     if what == "POST /auth/confirm":
         body["password"] = visitor.password
     if what == "PUT /me/password":
@@ -149,9 +172,14 @@ def make_real(case, what):
         case.path_parameters["id"] = visitor.new_token_id()
 
 
+def visible(text):
+    """Without characters that cannot be seen, and something in any case."""
+    return "".join(character for character in text if character.isprintable()).strip() or "X"
+
+
 def uncommon(password):
     """Long enough, not to be guessed and not the one before, whatever was generated."""
-    return f"{password[:100]} {PASSWORD} {addresses}"
+    return f"{visible(password)[:100]} {PASSWORD} {addresses}"
 
 
 @schemathesis.hook
@@ -159,6 +187,9 @@ def after_call(context, case, response):
     what = f"{case.method} {context.operation.path}"
     with open(os.environ["CONTRACT_RECORD"], "a") as record:
         record.write(json.dumps([what, response.status_code]) + "\n")
+    if response.status_code == 429:
+        # Wrong passwords are counted for each session and browser.
+        visitor.change_browser()
     if response.status_code >= 300:
         return
     if what == "PUT /api/me/password" and VISITOR != "nobody":
@@ -172,11 +203,30 @@ def after_call(context, case, response):
 @schemathesis.check
 def a_live_session_is_not_refused(context, response, case):
     """Else a run in which every request is refused would pass, too."""
-    if response.status_code != 401 or not case._has_explicit_auth:
+    if response.status_code == 401 and case._has_explicit_auth:
+        code = response.json()["code"]
+        # These judge what the body says, or a refresh token in the place of an access token.
+        assert code in ("invalid_credentials", "invalid_grant"), f"a live session was refused: {code}"
+
+
+@schemathesis.check
+def every_refusal_is_a_problem_document(context, response, case):
+    """RFC 9457, and what RFC 9110 asks of some statuses: also of those that no operation names."""
+    status = response.status_code
+    if status < 400:
         return
-    if not response.headers.get("content-type", [""])[0].startswith(PROBLEM):
-        return
-    code = response.json()["code"]
-    # These judge what the body says, or a refresh token in the place of an access token.
-    if code not in ("invalid_credentials", "invalid_grant"):
-        raise AssertionError(f"a live session was refused: {code}")
+    header = {name.lower(): values[0] for name, values in response.headers.items()}
+    assert header.get("content-type") == PROBLEM, header
+    problem = response.json()
+    assert problem["status"] == status and problem["code"] and problem["title"] and problem["detail"], problem
+    assert status != 422 or problem["errors"], "no field is named"
+    assert status != 401 or header.get("www-authenticate", "").startswith("Bearer"), header
+    assert status != 405 or header.get("allow"), header
+    assert status not in (429, 503) or int(header["retry-after"]) > 0, header
+
+
+@schemathesis.check
+def nothing_is_kept_by_a_cache(context, response, case):
+    if case.operation.path != "/api/openapi.json":
+        cache = response.headers.get("cache-control", [""])[0]
+        assert "no-store" in cache, f"Cache-Control: {cache}"
