@@ -13,8 +13,9 @@ use crate::clock::Clock;
 use crate::config::{Config, LogFormat, figment};
 use crate::db::Db;
 use crate::http::in_flight::InFlight;
-use crate::id::SessionId;
+use crate::id::{PersonalTokenId, SessionId};
 use crate::pages::words;
+use crate::personal_tokens::PersonalToken;
 use crate::upkeep;
 
 type Done = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -42,6 +43,9 @@ enum Command {
     /// Sessions
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Personal access tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Signing keys of access tokens
     #[command(subcommand)]
     Key(KeyCommand),
@@ -69,7 +73,8 @@ enum UserCommand {
     Lock { email: String },
     /// Unlock an account
     Unlock { email: String },
-    /// Set a password and end the account's sessions. The password is asked for, or read from standard input
+    /// Set a password, end the account's sessions and revoke its personal access tokens. The password is asked for,
+    /// or read from standard input
     SetPassword { email: String },
     /// Make an account an administrator
     MakeAdmin { email: String },
@@ -92,6 +97,14 @@ struct EndAll {
     /// Log everyone out
     #[arg(long)]
     everyone: bool,
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// List the live tokens of an account, or of all
+    List { email: Option<String> },
+    /// Revoke a token, by the id that the list shows
+    Revoke { id: String },
 }
 
 #[derive(Subcommand)]
@@ -191,6 +204,7 @@ async fn manage(command: Command, config: Config) -> Done {
     let done = match command {
         Command::User(command) => user(&site, command).await,
         Command::Session(command) => session(&site, command).await,
+        Command::Token(command) => token(&site, command).await,
         Command::Key(command) => key(&site, command).await,
         Command::Prune => {
             say(&format!("Deleted {} rows.", upkeep::prune(&site).await?));
@@ -242,7 +256,7 @@ async fn user(site: &Site, command: UserCommand) -> Done {
         }
         UserCommand::SetPassword { email } => {
             accounts.set_password(&email, &password()?).await?;
-            say(&format!("Set the password of {email}; its sessions have ended."));
+            say(&format!("Set the password of {email}; its sessions have ended, and its tokens are revoked."));
         }
         UserCommand::MakeAdmin { email } => {
             accounts.make_admin(&email).await?;
@@ -285,6 +299,42 @@ async fn session(site: &Site, command: SessionCommand) -> Done {
         }
     }
     Ok(())
+}
+
+async fn token(site: &Site, command: TokenCommand) -> Done {
+    match command {
+        TokenCommand::List { email: Some(email) } => {
+            let user = site.accounts.by_email(&email).await?;
+            for token in site.personal_tokens.list(&user.id).await? {
+                say_token(&token, &user.email);
+            }
+        }
+        TokenCommand::List { email: None } => {
+            for (token, owner) in site.personal_tokens.list_all().await? {
+                say_token(&token, &owner.email);
+            }
+        }
+        TokenCommand::Revoke { id } => {
+            if !site.personal_tokens.revoke_any(&PersonalTokenId::from_text(id)).await? {
+                return Err("there is no such live token; `hallpass token list` shows them".into());
+            }
+            say("Revoked.");
+        }
+    }
+    Ok(())
+}
+
+fn say_token(token: &PersonalToken, email: &str) {
+    let last_used = token
+        .last_used_at
+        .map_or_else(|| "never used".to_owned(), |at| format!("last used {}", words::date_and_time(at)));
+    say(&format!(
+        "{}\t{email}\t{}\t{}\t{last_used}\tends {}",
+        token.id,
+        printable(&token.name),
+        token.scopes,
+        words::date_and_time(token.expires_at),
+    ));
 }
 
 async fn key(site: &Site, command: KeyCommand) -> Done {

@@ -1,7 +1,8 @@
-//! Identifiers, and the random bytes that they are made of.
+//! Identifiers, the random bytes that they are made of, and the hashes that stand for what must not be stored.
 
 use std::fmt;
 
+use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,11 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 /// `N` random bytes as unpadded base64url (RFC 4648 section 5).
 pub fn random_text<const N: usize>() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<N>())
+}
+
+/// SHA-256 as unpadded base64url: finds a text again without telling it. Not for passwords, which can be guessed.
+pub(crate) fn hashed(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
 /// How many random bytes make an identifier: 128 bits cannot be guessed (ASVS 7.2.3).
@@ -60,6 +66,10 @@ identifier! {
 identifier! {
     /// A session, that is a family of refresh tokens; the `sid` claim.
     SessionId
+}
+identifier! {
+    /// A personal access token: names it in pages and commands, and gives no access.
+    PersonalTokenId
 }
 identifier! {
     /// A browser, by its long-lived cookie; identifies no person.

@@ -8,7 +8,8 @@
 //! Modules that stand in the source but not here may change with any version.
 //!
 //! A module uses only modules that stand to its right:
-//! `cli → lib → {pages, api, upkeep} → auth → accounts → sessions → keyring → tokens → audit → http → db → config → …`
+//! `cli → lib → {pages, api, upkeep} → auth → accounts → personal_tokens → sessions → keyring → tokens → audit → http
+//! → db → config → …`
 //!
 //! ```no_run
 //! use hallpass::CurrentUser;
@@ -35,6 +36,7 @@ pub mod clock;
 pub mod config;
 #[doc(hidden)]
 pub mod db;
+mod fault;
 #[doc(hidden)]
 pub mod http;
 pub mod id;
@@ -43,6 +45,7 @@ pub mod keyring;
 mod named;
 #[doc(hidden)]
 pub mod pages;
+pub mod personal_tokens;
 pub mod sessions;
 #[doc(hidden)]
 pub mod tokens;

@@ -1,6 +1,6 @@
 //! Enumerations whose variants have names outside the program: in settings, columns and logs.
 
-/// Defines an enum, `as_str`, `FromStr`, and `NAMES` in the order of definition.
+/// Defines an enum, `as_str`, `FromStr`, and `ALL` and `NAMES` in the order of definition.
 macro_rules! named {
     ($(#[$meaning:meta])* pub enum $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meaning])*
@@ -8,6 +8,9 @@ macro_rules! named {
         pub enum $name { $($(#[$of])* $variant),+ }
 
         impl $name {
+            /// All variants, in the order of definition.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// All names, in the order of definition.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 

@@ -66,7 +66,8 @@ pub async fn prune(site: &Site) -> Result<u64, SessionError> {
     let mut total = 0;
     loop {
         let events = audit::prune(&site.db, site.clock.now() - EVENTS_KEPT, BATCH).await?;
-        let pruned = events + site.sessions.prune(BATCH).await? + site.accounts.prune(BATCH).await?;
+        let tokens = site.personal_tokens.prune(BATCH).await?;
+        let pruned = events + tokens + site.sessions.prune(BATCH).await? + site.accounts.prune(BATCH).await?;
         total += pruned;
         if pruned == 0 {
             return Ok(total);

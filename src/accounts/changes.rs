@@ -12,7 +12,7 @@ impl Accounts {
     /// Changes the name that others see: trimmed, NFC, 1 to 100 code points.
     pub async fn change_name(&self, id: &UserId, name: &str) -> Result<(), AccountError> {
         let mut faults = Faults::default();
-        let Some(name) = faults.name(name) else { return Err(AccountError::Invalid(faults.list())) };
+        let Some(name) = faults.own_name(name) else { return Err(AccountError::Invalid(faults.list())) };
         if store::set_name(&self.db, id, &name).await? { Ok(()) } else { Err(AccountError::Unknown) }
     }
 

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::hasher::PasswordError;
 use crate::clock::Seconds;
 use crate::db::DbError;
+use crate::fault::in_one_text;
 
 /// Why nothing was done. Where the text is for visitors, it says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +51,4 @@ impl From<PasswordError> for AccountError {
             PasswordError::Failed => Self::Failed,
         }
     }
-}
-
-fn in_one_text(faults: &[Fault]) -> String {
-    let lines: Vec<_> = faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
-    lines.join("\n")
 }

@@ -6,6 +6,7 @@ use super::registration::{Form, taken};
 use super::{AccountError, Accounts, Email, User, store};
 use crate::audit::{self, Kind};
 use crate::db::DbError;
+use crate::personal_tokens;
 use crate::sessions::{self, Reason};
 
 impl Accounts {
@@ -49,7 +50,8 @@ impl Accounts {
         Ok(User { locked: false, ..user })
     }
 
-    /// Sets a new password, under the same policy, and ends all sessions of the account.
+    /// Sets a new password, under the same policy, ends all sessions of the account, and revokes its personal access
+    /// tokens: whoever had taken the account over is out.
     pub async fn set_password(&self, email: &str, new: &str) -> Result<User, AccountError> {
         let user = self.by_email(email).await?;
         let hash = self.hasher.hash(self.admitted(&user, new)?).await?;
@@ -59,6 +61,7 @@ impl Accounts {
             return Err(AccountError::Unknown);
         }
         sessions::revoke_all(&mut tx, &user.id, None, Reason::Password, now).await?;
+        personal_tokens::revoke_all(&mut tx, &user.id, now).await?;
         audit::record(&mut tx, now, Kind::PasswordSet, &user.id, None, None).await?;
         tx.commit().await.map_err(DbError::from)?;
         Ok(User { password_changed_at: now, ..user })

@@ -10,7 +10,7 @@ use crate::audit::{self, Client, Kind};
 use crate::clock::{DAY, Seconds};
 use crate::config::Registration;
 use crate::db::DbError;
-use crate::id::{UserId, random_text};
+use crate::id::{UserId, hashed, random_text};
 
 const SETUP: &str = "setup";
 /// An operator who installs in the evening finds the link good in the morning.
@@ -76,7 +76,7 @@ impl Accounts {
         let form = self.checked(name, email, password).map_err(AccountError::Invalid)?;
         let hash = self.hasher.hash(form.password).await?;
         let mut tx = self.db.begin().await?;
-        let consumed = store::consume_token(&mut tx, SETUP, &throttle::hashed(token), self.clock.now()).await?;
+        let consumed = store::consume_token(&mut tx, SETUP, &hashed(token), self.clock.now()).await?;
         if !consumed || store::has_admin_in(&mut tx).await? {
             return Err(AccountError::SetupOver);
         }
@@ -90,20 +90,20 @@ impl Accounts {
     pub async fn issue_setup_token(&self) -> Result<String, DbError> {
         let (token, now) = (random_text::<32>(), self.clock.now());
         let mut tx = self.db.begin().await?;
-        store::replace_token(&mut tx, SETUP, &throttle::hashed(&token), now, now + SETUP_TTL_SECONDS).await?;
+        store::replace_token(&mut tx, SETUP, &hashed(&token), now, now + SETUP_TTL_SECONDS).await?;
         tx.commit().await?;
         Ok(token)
     }
 
     /// Whether a set-up link would work now; consumes nothing.
     pub async fn setup_token_is_good(&self, token: &str) -> Result<bool, DbError> {
-        Ok(store::token_is_good(&self.db, SETUP, &throttle::hashed(token), self.clock.now()).await?
+        Ok(store::token_is_good(&self.db, SETUP, &hashed(token), self.clock.now()).await?
             && !store::has_admin(&self.db).await?)
     }
 
     pub(super) fn checked(&self, name: &str, email: &str, password: &str) -> Result<Form, Vec<Fault>> {
         let mut faults = Faults::default();
-        let name = faults.name(name);
+        let name = faults.own_name(name);
         let email = faults.email(email);
         let own_name = name.as_deref().unwrap_or_default();
         let password = faults.new_password("password", &self.policy, password, email.as_ref(), own_name);

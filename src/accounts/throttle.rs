@@ -7,14 +7,10 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::store;
 use crate::clock::{HOUR, MINUTE, Seconds};
 use crate::db::{Db, DbError};
-use crate::id::{BrowserId, SessionId};
+use crate::id::{BrowserId, SessionId, hashed};
 
 /// So many in each window; a window begins with the first.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +75,7 @@ pub(super) struct Reservation {
 
 /// For a try to log in to an account, which need not exist: the unknown are counted like the known.
 pub(super) fn login(email_key: &str, address: IpAddr, known: Option<&BrowserId>) -> Vec<Counter> {
+    // The table tells nobody which addresses were typed.
     let account = hashed(email_key);
     match known {
         Some(browser) => {
@@ -173,11 +170,6 @@ impl Reservation {
 /// Deletes at most `most` counters whose window is over; returns how many.
 pub async fn prune(db: &Db, now: Seconds, most: i64) -> Result<u64, DbError> {
     store::prune_throttles(db, now, most).await
-}
-
-/// SHA-256 as base64url: the table tells nobody which addresses were typed.
-pub(super) fn hashed(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
 /// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits, in which addresses are free.

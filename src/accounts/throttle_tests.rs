@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::tests::*;
-use super::throttle::{STRANGERS_PER_ACCOUNT, STRANGERS_PER_ADDRESS, hashed};
+use super::throttle::{STRANGERS_PER_ACCOUNT, STRANGERS_PER_ADDRESS};
 use super::*;
 use crate::audit::Client;
 use crate::id::BrowserId;
+use crate::id::hashed;
 
 const STRANGERS: i64 = STRANGERS_PER_ACCOUNT.most;
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::body::Body;
 use super::problem::Problem;
-use super::tokens::TokenResponse;
+use super::token_response::TokenResponse;
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::exchange::Exchange;

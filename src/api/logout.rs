@@ -10,8 +10,9 @@ use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::bearer::Authorization;
 use crate::auth::exchange::{Caller, Exchange};
-use crate::auth::forgery::Genuine;
+use crate::auth::forgery::{Forgery, Genuine};
 use crate::auth::guards::MaybeUser;
+use crate::personal_tokens::PersonalTokens;
 use crate::sessions::Reason;
 
 pub fn routes() -> Vec<Route> {
@@ -21,8 +22,8 @@ pub fn routes() -> Vec<Route> {
 /// Log out
 ///
 /// Ends the session of whichever token came: an access or a refresh token in `Authorization: Bearer`, a refresh token
-/// in the body, or the cookies (with the form token), which are cleared. A token that gives no access any more is no
-/// error: there is nothing left to end.
+/// in the body, or the cookies (with the form token), which are cleared. A personal access token is revoked. One that
+/// gives no access any more is no error: there is nothing left to end.
 #[utoipa::path(
     tag = "Log in and out",
     request_body = Option<RefreshToken>,
@@ -33,7 +34,7 @@ pub fn routes() -> Vec<Route> {
 async fn log_out(
     visitor: MaybeUser,
     authorization: Authorization<'_>,
-    genuine: Result<Genuine, crate::auth::forgery::Forgery>,
+    genuine: Result<Genuine, Forgery>,
     site: &State<Site>,
     exchange: &Exchange,
     client: Client,
@@ -43,7 +44,10 @@ async fn log_out(
         site.sessions.log_out(refresh_token, &client).await?;
     }
     if let Authorization::Bearer(token) = authorization {
-        site.sessions.log_out(token, &client).await?;
+        match PersonalTokens::is_one(token) {
+            true => drop(site.personal_tokens.revoke_by_token(token, &client).await?),
+            false => site.sessions.log_out(token, &client).await?,
+        }
     }
     let by_cookies = authorization == Authorization::Absent && !matches!(exchange.caller(), Caller::Anonymous);
     if by_cookies {

@@ -11,11 +11,12 @@ mod login;
 mod logout;
 mod me;
 mod openapi;
+mod personal_tokens;
 mod problem;
 mod refresh;
 mod sessions;
 mod setup;
-mod tokens;
+mod token_response;
 mod users;
 
 use rocket::fairing::AdHoc;
@@ -36,6 +37,7 @@ pub fn stage() -> AdHoc {
             me::routes(),
             sessions::routes(),
             events::routes(),
+            personal_tokens::routes(),
             users::routes(),
             setup::routes(),
             openapi::routes(),

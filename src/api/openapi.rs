@@ -14,7 +14,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, Ref, RefOr, Response, Server};
 
 use super::problem::{Code, ProblemDocument};
-use super::{confirm, csrf, events, login, logout, me, refresh, sessions, setup, users};
+use super::{confirm, csrf, events, login, logout, me, personal_tokens, refresh, sessions, setup, users};
 use crate::auth::cookies::Name;
 use crate::auth::guards::Anyone;
 use crate::auth::{API, Site, forgery};
@@ -43,6 +43,9 @@ const USER: &str = "user";
         sessions::list_sessions,
         sessions::end_session,
         sessions::end_other_sessions,
+        personal_tokens::list_tokens,
+        personal_tokens::make_token,
+        personal_tokens::revoke_token,
         logout::log_out,
         openapi,
     ),

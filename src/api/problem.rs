@@ -9,15 +9,17 @@ use rocket::response::{Responder, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::accounts::{AccountError, Fault};
+use crate::accounts::AccountError;
 use crate::auth::Site;
 use crate::auth::forgery::{self, Forgery};
 use crate::auth::guards::RECENT_SECONDS;
 use crate::auth::refusal::Refusal;
 use crate::clock::Seconds;
 use crate::db::DbError;
+use crate::fault::Fault;
 use crate::http::RETRY_AFTER_SECONDS;
 use crate::http::log::RequestId;
+use crate::personal_tokens::{Scope, TokenError};
 use crate::sessions::SessionError;
 
 macro_rules! codes {
@@ -66,6 +68,8 @@ codes! {
     ForgeryRefused = "forgery_refused", 403, "The form token is missing or wrong", "With cookies, unsafe methods need the form token of `GET /api/auth/csrf` in `X-CSRF-Token`, sent from this site or an allowed origin.";
     OriginNotAllowed = "origin_not_allowed", 403, "Pages of this origin may not call the API", "The setting `cors_origins` does not name the origin, or the preflight asked for a header or method that is not allowed.";
     AccountLocked = "account_locked", 403, "The account is locked", "The password is right, but an operator has locked the account.";
+    InsufficientScope = "insufficient_scope", 403, "The token was not made for this", "The personal access token lacks the scope that `WWW-Authenticate` names: `read` for safe methods, `write` for the others, `admin` for what takes an administrator.";
+    SessionRequired = "session_required", 403, "Log in for this", "A personal access token may not do this. Log in.";
     AdminRequired = "admin_required", 403, "Only administrators may", "The account is not an administrator's.";
     RegistrationClosed = "registration_closed", 403, "Registration is closed", "The setting `registration` lets nobody make an account. Ask the site's operator.";
     Forbidden = "forbidden", 403, "Not allowed", "Whoever asks may not do this.";
@@ -174,9 +178,18 @@ impl Problem {
             Refusal::Stale => Code::StaleCookies,
             Refusal::Reauthenticate => Code::ReauthenticationRequired,
             Refusal::NotAdmin => Code::AdminRequired,
+            Refusal::SessionNeeded => Code::SessionRequired,
+            Refusal::Scope(scope) => return Self::out_of_scope(scope),
             Refusal::Forged(forgery) => return Self::forged(forgery),
             Refusal::ForeignOrigin => Code::OriginNotAllowed,
         })
+    }
+
+    /// RFC 6750 section 3.1.
+    fn out_of_scope(scope: Scope) -> Self {
+        let scope = scope.as_str();
+        let problem = Self::new(Code::InsufficientScope, format!("The token lacks the scope {scope}."));
+        problem.challenge(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
     }
 
     pub fn status(&self) -> Status {
@@ -257,7 +270,7 @@ impl From<SessionError> for Problem {
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
         match error {
-            AccountError::Invalid(faults) => Self::invalid(faults.into_iter().map(Into::into).collect()),
+            AccountError::Invalid(faults) => faults.into(),
             AccountError::Wrong => Self::new(Code::InvalidCredentials, error.to_string()),
             AccountError::Locked => Self::new(Code::AccountLocked, error.to_string()),
             AccountError::TooMany { retry_after_seconds } => {
@@ -271,6 +284,22 @@ impl From<AccountError> for Problem {
             AccountError::Failed => Self::of(Code::InternalError),
             AccountError::Db(error) => error.into(),
         }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid(faults) => faults.into(),
+            TokenError::ProofOutdated => Self::of(Code::InvalidToken),
+            TokenError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<Vec<Fault>> for Problem {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self::invalid(faults.into_iter().map(Into::into).collect())
     }
 }
 

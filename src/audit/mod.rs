@@ -45,6 +45,9 @@ named! {
     Locked = "locked",
     Unlocked = "unlocked",
     MadeAdmin = "made_admin",
+    /// A personal access token.
+    TokenCreated = "token_created",
+    TokenRevoked = "token_revoked",
 }}
 
 /// An event as it is shown to the owner.

@@ -1,7 +1,7 @@
 //! Nouns of who asks. Every handler has one of them in its signature.
 
 use rocket::Request;
-use rocket::http::Status;
+use rocket::http::{Method, Status};
 use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest};
 use rocket::sentinel::Sentinel;
@@ -11,13 +11,15 @@ use super::Site;
 use super::exchange::{Caller, Exchange};
 use super::refusal::Refusal;
 use crate::clock::{MINUTE, Seconds};
-use crate::id::{SessionId, UserId};
+use crate::id::{PersonalTokenId, SessionId, UserId};
+use crate::personal_tokens::{PersonalToken, Scope, Scopes};
 use crate::sessions::{Owner, Session};
 
 /// How long after a proof of identity sensitive things may be done, in seconds (ASVS 7.5).
 pub const RECENT_SECONDS: Seconds = 5 * MINUTE;
 
-/// A logged-in user, whose account exists and is active and whose session has not been ended, as of this request.
+/// A logged-in user, whose account exists and is active and whose session has not been ended, as of this request; or a
+/// program with a personal access token of theirs, which has the scope `read`, for unsafe methods `write` (else 403).
 /// Anybody else is sent to the log-in page and comes back afterwards (forwards with 401). While the database is away
 /// the request fails with 503.
 #[derive(Clone, Debug)]
@@ -46,12 +48,26 @@ pub enum Credential {
         /// When the user last proved who they are.
         auth_time: Seconds,
     },
+    /// A personal access token in the `Authorization` header.
+    PersonalToken {
+        /// Names the token; gives no access.
+        id: PersonalTokenId,
+        /// What it may be used for.
+        scopes: Scopes,
+    },
 }
 
 impl CurrentUser {
     #[doc(hidden)]
     pub fn of_session(session: &Session, generation: i64, auth_time: Seconds) -> Self {
         Self::new(&session.owner, Credential::Session { id: session.id.clone(), generation, auth_time })
+    }
+
+    #[doc(hidden)]
+    pub fn of_personal_token(token: &PersonalToken, owner: &Owner) -> Self {
+        let scopes = token.scopes.clone();
+        let admin = owner.admin && scopes.contains(Scope::Admin);
+        Self { admin, ..Self::new(owner, Credential::PersonalToken { id: token.id.clone(), scopes }) }
     }
 
     fn new(owner: &Owner, credential: Credential) -> Self {
@@ -68,6 +84,15 @@ impl CurrentUser {
     pub fn session(&self) -> Option<&SessionId> {
         match &self.credential {
             Credential::Session { id, .. } => Some(id),
+            Credential::PersonalToken { .. } => None,
+        }
+    }
+
+    /// Whether what the request proves it by may be used for this: a session for everything.
+    fn may(&self, scope: Scope) -> bool {
+        match &self.credential {
+            Credential::Session { .. } => true,
+            Credential::PersonalToken { scopes, .. } => scopes.contains(scope),
         }
     }
 }
@@ -93,7 +118,7 @@ impl<'r> FromRequest<'r> for Anyone {
 #[derive(Clone, Copy, Debug)]
 pub struct Anonymous;
 
-/// A logged-in user, by a session.
+/// A logged-in user, by a session: with a personal access token alone, 403.
 #[derive(Clone, Debug)]
 pub struct LoggedIn {
     /// Who it is.
@@ -136,7 +161,12 @@ fn who(request: &Request<'_>) -> Guarded<CurrentUser> {
 }
 
 fn user(request: &Request<'_>) -> Guarded<CurrentUser> {
+    let scope = match request.method() {
+        Method::Get | Method::Head | Method::Options => Scope::Read,
+        _ => Scope::Write,
+    };
     match who(request) {
+        Outcome::Success(user) if !user.may(scope) => turned_away(request, Refusal::Scope(scope), Status::Forbidden),
         Outcome::Forward(status) => turned_away(request, Refusal::not_a_user(request), status),
         known => known,
     }
@@ -147,6 +177,7 @@ fn logged_in(request: &Request<'_>) -> Guarded<LoggedIn> {
         Credential::Session { id, generation, auth_time } => {
             Outcome::Success(LoggedIn { user, session: id, generation, auth_time })
         }
+        Credential::PersonalToken { .. } => turned_away(request, Refusal::SessionNeeded, Status::Forbidden),
     })
 }
 
@@ -217,6 +248,7 @@ impl<'r> FromRequest<'r> for Admin {
     async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
         user(request).and_then(|user| match user.admin {
             true => Outcome::Success(Self(user)),
+            false if !user.may(Scope::Admin) => turned_away(request, Refusal::Scope(Scope::Admin), Status::Forbidden),
             false => turned_away(request, Refusal::NotAdmin, Status::Forbidden),
         })
     }

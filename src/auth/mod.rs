@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::db::{self, Db};
 use crate::id::BrowserId;
 use crate::keyring::{Keyring, KeyringError};
+use crate::personal_tokens::PersonalTokens;
 use crate::sessions::{SessionError, Sessions, Tokens};
 use browser::BrowserIds;
 use cookies::Cookies;
@@ -59,6 +60,8 @@ pub struct Site {
     pub keyring: Keyring,
     /// To list and end sessions.
     pub sessions: Sessions,
+    /// To make, check and revoke the tokens of programs that cannot log in.
+    pub personal_tokens: PersonalTokens,
     /// To find and manage accounts.
     pub accounts: Accounts,
     #[doc(hidden)]
@@ -87,6 +90,7 @@ impl Site {
     fn new(config: Config, clock: Clock, db: Db, keyring: Keyring) -> Result<Self, PasswordError> {
         Ok(Self {
             sessions: Sessions::new(&db, &clock, &keyring, &config),
+            personal_tokens: PersonalTokens::new(&db, &clock),
             accounts: Accounts::new(&config, db.clone(), clock.clone())?,
             cookies: Cookies::new(&config.public_url),
             browser_ids: BrowserIds::new(keyring.secret()),

@@ -7,6 +7,7 @@ use rocket::Request;
 
 use super::exchange::{Caller, Exchange};
 use super::forgery::Forgery;
+use crate::personal_tokens::Scope;
 
 /// See the module's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub enum Refusal {
     Reauthenticate,
     /// 403: only administrators may.
     NotAdmin,
+    /// 403: the personal access token was not made for this.
+    Scope(Scope),
+    /// 403: what a personal access token may never do.
+    SessionNeeded,
     /// 403: the request is not believed to come from a page that may make it.
     Forged(Forgery),
     /// 403: a page of another origin asks, which the setting `cors_origins` does not name.

@@ -17,6 +17,7 @@ use super::guards::CurrentUser;
 use super::{Site, carrier};
 use crate::clock::Seconds;
 use crate::http::log::RequestId;
+use crate::personal_tokens::PersonalTokens;
 use crate::sessions::{Access, Holder, Refresh, SessionError, Tokens};
 
 /// The internal route that answers 307.
@@ -138,6 +139,12 @@ async fn by_cookies(request: &Request<'_>, site: &Site) -> Result<Caller, Sessio
 }
 
 async fn by_header(site: &Site, token: &str) -> Result<Caller, SessionError> {
+    if PersonalTokens::is_one(token) {
+        return Ok(match site.personal_tokens.authenticate(token).await? {
+            Some((token, owner)) => Caller::User(Box::new(CurrentUser::of_personal_token(&token, &owner))),
+            None => Caller::Rejected { expired: false },
+        });
+    }
     Ok(match site.sessions.authenticate(token).await? {
         Access::Good { session, generation, auth_time, .. } => {
             Caller::User(Box::new(CurrentUser::of_session(&session, generation, auth_time)))

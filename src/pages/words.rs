@@ -78,6 +78,8 @@ pub fn event(kind: Kind) -> (&'static str, bool) {
         Kind::Locked => ("Your account was locked.", true),
         Kind::Unlocked => ("Your account was unlocked.", false),
         Kind::MadeAdmin => ("You were made an administrator.", false),
+        Kind::TokenCreated => ("A personal access token was made.", false),
+        Kind::TokenRevoked => ("A personal access token was revoked.", false),
     }
 }
 

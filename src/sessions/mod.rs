@@ -21,7 +21,7 @@ use crate::tokens::refresh::{self, RefreshTokens};
 pub use presented::{Access, Holder, Refresh};
 use probe::Probes;
 use rotation::Family;
-pub(crate) use store::revoke_all;
+pub(crate) use store::{owner, revoke_all};
 
 /// Inactivity timeout without "Keep me logged in" (ASVS 7.3.1), unless refresh tokens live even shorter.
 const BRIEF_IDLE_SECONDS: Seconds = 12 * HOUR;
@@ -71,7 +71,7 @@ pub struct Session {
     salt: String,
 }
 
-/// The account behind a session.
+/// The account behind a session, or behind a personal access token.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// The `sub` claim.

@@ -253,13 +253,7 @@ fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
     let reason = reason.and_then(|reason| reason.parse().ok()).unwrap_or(Reason::Ended);
     Ok(Session {
         id: SessionId::from_text(row.try_get::<String, _>("id")?),
-        owner: Owner {
-            id: UserId::from_text(row.try_get::<String, _>("user_id")?),
-            email: row.try_get("email")?,
-            name: row.try_get("name")?,
-            admin: is_set("admin_at")?,
-            locked: is_set("locked_at")?,
-        },
+        owner: owner(row)?,
         family: Family {
             generation: row.try_get("generation")?,
             parent: row.try_get("parent")?,
@@ -278,5 +272,17 @@ fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
         address: row.try_get("address")?,
         rotated_at: row.try_get("rotated_at")?,
         salt: row.try_get("salt")?,
+    })
+}
+
+/// From a row with `user_id` and these columns of `users`: email, name, admin_at, locked_at.
+pub fn owner(row: &AnyRow) -> Result<Owner, sqlx::Error> {
+    let is_set = |column| row.try_get::<Option<i64>, _>(column).map(|at| at.is_some());
+    Ok(Owner {
+        id: UserId::from_text(row.try_get::<String, _>("user_id")?),
+        email: row.try_get("email")?,
+        name: row.try_get("name")?,
+        admin: is_set("admin_at")?,
+        locked: is_set("locked_at")?,
     })
 }

@@ -3,6 +3,11 @@
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use hallpass::auth::Site;
+use hallpass::clock::Clock;
+use hallpass::config::Config;
+use hallpass::personal_tokens::Draft;
+
 use crate::helpers::{EMAIL, NAME, PASSWORD, Server, WireBrowser};
 
 const OTHER_PASSWORD: &str = "seven quiet lanterns drift";
@@ -35,12 +40,13 @@ fn fails(server: &Server, arguments: &[&str], input: &str) -> String {
 fn every_command_explains_itself() {
     let server = Server::prepare(&[]);
     #[rustfmt::skip]
-    let commands: [(&[&str], &[&str]); 7] = [
-        (&["--help"], &["serve", "migrate", "user", "session", "key", "config", "prune", "HALLPASS_", "ROCKET_PORT"]),
+    let commands: [(&[&str], &[&str]); 8] = [
+        (&["--help"], &["serve", "migrate", "user", "session", "token", "key", "config", "prune", "HALLPASS_", "ROCKET_PORT"]),
         (&["user", "--help"], &["add", "list", "lock", "unlock", "set-password", "make-admin"]),
         (&["user", "add", "--help"], &["<EMAIL>", "--name", "--admin", "standard input"]),
         (&["session", "--help"], &["list", "end", "end-all"]),
         (&["session", "end-all", "--help"], &["[EMAIL]", "--everyone"]),
+        (&["token", "--help"], &["list", "revoke"]),
         (&["key", "--help"], &["list", "rotate"]),
         (&["--version"], &[env!("CARGO_PKG_VERSION")]),
     ];
@@ -56,7 +62,7 @@ fn every_command_explains_itself() {
 fn wrong_usage_is_refused_with_status_2_and_touches_nothing() {
     let server = Server::prepare(&[]);
     #[rustfmt::skip]
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 14] = [
         &["nonsense"],
         &["--nonsense"],
         &["serve", "now"],
@@ -68,6 +74,8 @@ fn wrong_usage_is_refused_with_status_2_and_touches_nothing() {
         &["session", "end"],
         &["session", "end-all"],
         &["session", "end-all", EMAIL, "--everyone"],
+        &["token"],
+        &["token", "revoke"],
         &["key"],
     ];
     for arguments in commands {
@@ -125,6 +133,8 @@ fn what_cannot_be_done_is_said_in_words_with_status_1() {
     assert!(fails(&server, &["session", "list", nobody], "").contains("there is no account"));
     assert!(fails(&server, &["session", "end-all", nobody], "").contains("there is no account"));
     assert!(fails(&server, &["session", "end", "no-such-session"], "").contains("no such live session"));
+    assert!(fails(&server, &["token", "list", nobody], "").contains("there is no account"));
+    assert!(fails(&server, &["token", "revoke", "no-such-token"], "").contains("no such live token"));
 
     assert!(fails(&server, &["user", "add", "ANN@EXAMPLE.ORG"], &other).contains("There is an account"));
     assert!(fails(&server, &["user", "add", "not an address"], &other).contains("e-mail address such as"));
@@ -188,4 +198,55 @@ fn what_is_done_beside_the_running_server_takes_effect_there_within_a_second() {
         let body = crate::helpers::encode(&form.filled(&fields));
         assert_eq!(browser.send("POST", "/login", Some(&body)).expect("an answer").status, status, "{password}");
     }
+}
+
+/// Two tokens of the usual account and one of Bo's.
+async fn make_tokens(server: &Server) -> Site {
+    let path = |name: &str| server.folder().join("data").join(name).display().to_string();
+    let figment = hallpass::figment()
+        .merge(("hallpass.database_url", format!("sqlite:{}", path("hallpass.db"))))
+        .merge(("hallpass.secret_file", path("hallpass.secret")));
+    let site = Site::open(Config::read(&figment).expect("settings"), Clock::system()).await.expect("a site");
+    for (email, name, scopes) in [
+        (EMAIL, "Nightly backup", &["read"][..]),
+        (EMAIL, "Deployment", &["read", "write"]),
+        ("bo@example.org", "All of it", &["read", "write", "admin"]),
+    ] {
+        let user = site.accounts.by_email(email).await.expect("the account");
+        let draft = Draft::check(name, scopes, 30, user.admin).expect("no faults");
+        let client = crate::personal_tokens::client();
+        site.personal_tokens.create(&user.id, user.password_changed_at, draft, &client).await.expect("a token");
+    }
+    site
+}
+
+#[rocket::async_test]
+async fn personal_tokens_are_listed_and_revoked() {
+    let server = Server::prepare(&[]);
+    server.add_user();
+    let added = server.run_with_input(&["user", "add", "bo@example.org", "--admin"], PASSWORD);
+    assert!(added.status.success(), "{}", said(&added));
+    assert_eq!(does(&server, &["token", "list"]), "");
+    let site = make_tokens(&server).await;
+
+    let rows = |list: String| -> Vec<Vec<String>> {
+        list.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    };
+    let all = rows(does(&server, &["token", "list"]));
+    assert_eq!(all.len(), 3);
+    let of_bo = rows(does(&server, &["token", "list", "BO@example.org"]));
+    assert_eq!(of_bo[0][1..5], ["bo@example.org", "All of it", "read write admin", "never used"]);
+    assert!(of_bo[0][5].starts_with("ends ") && all.contains(&of_bo[0]), "{of_bo:?}");
+    let own = || rows(does(&server, &["token", "list", EMAIL]));
+    assert_eq!(own().len(), 2);
+
+    let backup = own().into_iter().find(|row| row[2] == "Nightly backup").expect("the token");
+    assert_eq!(does(&server, &["token", "revoke", &backup[0]]), "Revoked.\n");
+    assert!(fails(&server, &["token", "revoke", &backup[0]], "").contains("no such live token"), "revoked twice");
+    assert_eq!(own().iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["Deployment"]);
+
+    let set = server.run_with_input(&["user", "set-password", EMAIL], &format!("{OTHER_PASSWORD}\n"));
+    assert!(out(&set).contains("its tokens are revoked"), "{}", said(&set));
+    assert_eq!(rows(does(&server, &["token", "list"])), of_bo);
+    drop(site);
 }

@@ -22,6 +22,7 @@ mod login;
 mod logs;
 mod operation;
 mod pages;
+mod personal_tokens;
 mod pruning;
 mod races;
 mod readme;

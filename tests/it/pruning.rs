@@ -84,6 +84,30 @@ async fn counters_events_and_browsers_are_deleted_too() {
     drop(owner);
 }
 
+#[rocket::async_test]
+async fn personal_tokens_are_deleted_a_month_after_their_end() {
+    let app = TestApp::start().await;
+    app.registered().await;
+    let text = crate::personal_tokens::created(&app, "revoked at once", 365).await;
+    crate::personal_tokens::created(&app, "ends first", 10).await;
+    crate::personal_tokens::created(&app, "ends last", 11).await;
+    let tokens = &app.site().personal_tokens;
+    assert!(tokens.revoke_by_token(&text, &crate::personal_tokens::client()).await.expect("an answer"));
+    let pruned = async || tokens.prune(500).await.expect("pruned");
+
+    app.advance(30 * DAY);
+    assert_eq!(pruned().await, 0);
+    app.advance(1);
+    assert_eq!(pruned().await, 1, "the one that was revoked");
+    app.advance(10 * DAY - 1);
+    assert_eq!(pruned().await, 0);
+    app.advance(1);
+    assert_eq!(pruned().await, 1);
+    app.advance(DAY);
+    prune(app.site()).await.expect("pruned");
+    assert_eq!(pruned().await, 0, "upkeep leaves tokens alone, or the last was deleted twice");
+}
+
 #[test]
 fn the_operator_can_have_it_done_at_once() {
     let server = Server::start(&[]);

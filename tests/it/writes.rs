@@ -65,3 +65,19 @@ async fn redelivery_writes_nothing() {
     }
     assert_eq!(commits(app.folder()), start);
 }
+
+#[rocket::async_test]
+async fn a_personal_token_costs_one_write_a_minute_however_many_requests() {
+    let app = TestApp::start().await;
+    app.registered().await;
+    let token = crate::personal_tokens::created(&app, "Nightly backup", 30).await;
+    for _ in 0..3 {
+        let start = commits(app.folder());
+        for _ in 0..4 {
+            let uses = join_all((0..20).map(|_| app.site().personal_tokens.authenticate(&token))).await;
+            assert!(uses.iter().all(|found| found.as_ref().is_ok_and(Option::is_some)));
+            app.advance(15);
+        }
+        assert_eq!(commits(app.folder()) - start, 1);
+    }
+}
