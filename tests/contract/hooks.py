@@ -28,6 +28,7 @@ class Visitor:
     def __init__(self):
         self.api = Api(URL)
         self.password = PASSWORD
+        self.token_ids = []
         self.api.register(EMAIL, self.password, "Visitor")
         self.change_browser()
 
@@ -61,7 +62,16 @@ class Visitor:
 
     def new_token_id(self):
         token = {"name": "script", "scopes": ["read"], "expires_in_days": 1}
-        return self.as_owner("POST", "/me/tokens", token).expect(201).json["id"]
+        made = self.as_owner("POST", "/me/tokens", token).expect(201).json["id"]
+        self.keep(made)
+        return made
+
+    def keep(self, token_id):
+        """Revokes the oldest of many: an account may have 50."""
+        self.token_ids.append(token_id)
+        if len(self.token_ids) > 40:
+            # It may have been revoked by a test.
+            self.as_owner("DELETE", f"/me/tokens/{self.token_ids.pop(0)}")
 
 
 visitor = Visitor()
@@ -80,45 +90,46 @@ def schemes(operation):
     return {name for requirement in security for name in requirement}
 
 
-# Stand in a case for tokens that are got when it is sent: those of a moment ago may be dead by then.
-ACCESS_TOKEN, REFRESH_TOKEN = "the access token", "a refresh token"
-
-
 class Credentials:
-    """Sent wherever the document says that they may be."""
+    """Sent wherever the document says that they may be. What is in angle brackets is filled in when the case is sent:
+    a token of a moment ago may be dead by then."""
 
     def get(self, case, context):
         known = schemes(context.operation)
         if VISITOR == "bearer":
             if "bearer" in known:
-                return {"Authorization": ACCESS_TOKEN}, {}
+                return {"Authorization": "Bearer <access>"}
             if "refresh_token" in known:
-                return {"Authorization": REFRESH_TOKEN}, {}
+                return {"Authorization": "Bearer <refresh>"}
         elif "form_token" in known or "cookie" in known:
-            headers = {"X-CSRF-Token": visitor.csrf_token} if "form_token" in known else {}
-            cookies = {"browser": visitor.browser}
+            cookie = "browser=<browser>"
             # One of the two tokens, though a browser has both: schemathesis takes away the one that the document
             # names, to see that the request is refused then.
             if "cookie" in known:
-                cookies["access_token"] = ACCESS_TOKEN
+                cookie += "; access_token=<access>"
             elif "refresh_cookie" in known:
-                cookies["refresh_token"] = REFRESH_TOKEN
-            return headers, cookies
+                cookie += "; refresh_token=<refresh>"
+            return {"Cookie": cookie, "X-CSRF-Token": "<form>"}
         return None
 
-    def set(self, case, data, context):
-        headers, cookies = data
+    def set(self, case, headers, context):
+        # Not in the case's own cookies, where one that the document does not name makes the whole case a faulty one.
         case.headers = {**(case.headers or {}), **headers}
-        case.cookies = {**(case.cookies or {}), **cookies}
 
 
-def fill_in(values, prefix=""):
-    """Puts tokens of now where they are wanted."""
-    for name, value in (values or {}).items():
-        if value == ACCESS_TOKEN:
-            values[name] = prefix + visitor.session()["access_token"]
-        elif value == REFRESH_TOKEN:
-            values[name] = prefix + visitor.new_tokens()["refresh_token"]
+FILLED_IN = {
+    "<access>": lambda: visitor.session()["access_token"],
+    "<refresh>": lambda: visitor.new_tokens()["refresh_token"],
+    "<browser>": lambda: visitor.browser,
+    "<form>": lambda: visitor.csrf_token,
+}
+
+
+def filled_in(value):
+    for place, now in FILLED_IN.items():
+        if place in value:
+            value = value.replace(place, now())
+    return value
 
 
 if VISITOR != "nobody":
@@ -134,9 +145,8 @@ def before_call(context, case, kwargs):
     global addresses
     # Each from an address of its own: what is tested here is not the allowance of one address.
     addresses += 1
-    case.headers = {**(case.headers or {}), "X-Forwarded-For": str(ADDRESSES[addresses])}
-    fill_in(case.headers, "Bearer ")
-    fill_in(case.cookies)
+    case.headers = {name: filled_in(str(value)) for name, value in (case.headers or {}).items()}
+    case.headers["X-Forwarded-For"] = str(ADDRESSES[addresses])
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     path = context.operation.path.removeprefix("/api")
@@ -146,7 +156,7 @@ def before_call(context, case, kwargs):
 def make_real(case, what):
     """Puts values that exist in the place of well-formed ones."""
     body = case.body if isinstance(case.body, dict) else None
-    if what in ("POST /users", "POST /setup", "PATCH /me"):
+    if what in ("POST /users", "POST /setup", "PATCH /me", "POST /me/tokens"):
         body["name"] = visible(body["name"])
     if what in ("POST /users", "POST /setup"):
         body["email"] = f"{addresses}@example.org"
@@ -162,6 +172,11 @@ def make_real(case, what):
     if what == "PUT /me/password":
         body["current_password"] = visitor.password
         body["new_password"] = uncommon(body["new_password"])
+    if what == "POST /me/tokens":
+        # The visitor is no administrator.
+        body["scopes"] = [scope for scope in body["scopes"] if scope != "admin"] or ["read"]
+        # JSON Schema counts 30.0 among the integers, the API does not.
+        body["expires_in_days"] = int(body["expires_in_days"])
     if what in ("POST /auth/refresh", "POST /auth/logout") and body:
         body["refresh_token"] = visitor.new_tokens()["refresh_token"]
     if VISITOR == "nobody":
@@ -192,6 +207,8 @@ def after_call(context, case, response):
         visitor.change_browser()
     if response.status_code >= 300:
         return
+    if what == "POST /api/me/tokens":
+        visitor.keep(response.json()["id"])
     if what == "PUT /api/me/password" and VISITOR != "nobody":
         visitor.password = case.body["new_password"]
         visitor.tokens = None
