@@ -2,6 +2,32 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+/// Every code, with when it is told and what to do.
+pub const CODES: &[(&str, &str)] = &[
+    ("required", "The field is empty. Fill it in."),
+    ("missing", "The field is missing from the JSON object."),
+    ("unknown", "Nothing here has this name."),
+    ("duplicate", "The field was sent more than once."),
+    ("wrong_type", "The JSON value is of another type."),
+    ("unreadable", "The form field is not UTF-8."),
+    ("invalid", "This is no e-mail address."),
+    ("too_short", "The password has too few characters."),
+    ("too_long", "The text has too many characters."),
+    ("control_character", "The text has characters that cannot be seen."),
+    ("common", "The password is on the list of common ones."),
+    ("site_name", "The password is made of the site's name."),
+    ("own_data", "The password is made of the account's name or address."),
+    ("repeated", "The password repeats a few characters."),
+    ("sequence", "The password is a sequence of keys, letters or digits."),
+    ("unchanged", "The new password is the present one."),
+    ("wrong", "The password is not the account's."),
+    ("refused", "Address or password is not right; which is not told."),
+    ("taken", "There is an account with this address."),
+    ("not_allowed", "The value is none of those that are allowed here."),
+    ("out_of_range", "The number is too small or too large."),
+    ("too_many", "There are as many already as are kept."),
+];
+
 /// Of a name, in code points after normalisation.
 const NAME_MAX: usize = 100;
 
@@ -18,6 +44,7 @@ pub struct Fault {
 
 impl Fault {
     pub(crate) fn new(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(CODES.iter().any(|(known, _)| *known == code), "the code {code} is not in the table");
         Self { field, code, message: message.into() }
     }
 }

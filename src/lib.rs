@@ -8,7 +8,7 @@
 //! Modules that stand in the source but not here may change with any version.
 //!
 //! A module uses only modules that stand to its right:
-//! `cli → lib → {pages, api, upkeep} → auth → accounts → personal_tokens → sessions → keyring → tokens → audit → http
+//! `cli → lib → api_docs → {pages, api, upkeep} → auth → accounts → personal_tokens → sessions → keyring → tokens → audit → http
 //! → db → config → …`
 //!
 //! ```no_run
@@ -28,6 +28,7 @@
 pub mod accounts;
 #[doc(hidden)]
 pub mod api;
+mod api_docs;
 #[doc(hidden)]
 pub mod audit;
 pub mod auth;
@@ -80,6 +81,7 @@ pub fn rocket_at(figment: Figment, clock: Clock) -> Rocket<Build> {
         .attach(auth::stage())
         .attach(pages::stage())
         .attach(api::stage())
+        .attach(api_docs::stage())
         .attach(upkeep::stage())
 }
 

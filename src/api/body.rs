@@ -47,12 +47,12 @@ impl<'r, T: DeserializeOwned + ToSchema> FromData<'r> for OptionalBody<T> {
         if data.peek(1).await.is_empty() {
             return Outcome::Success(Self(None));
         }
-        let body = read(request, data).await;
-        if matches!(&body, Ok(body) if body.trim_ascii() == b"null") {
-            return Outcome::Success(Self(None));
-        }
-        match body.and_then(|body| parse(&body)) {
-            Ok(value) => Outcome::Success(Self(Some(value))),
+        let value = read(request, data).await.and_then(|body| match body.trim_ascii() {
+            b"null" => Ok(None),
+            body => parse(body).map(Some),
+        });
+        match value {
+            Ok(value) => Outcome::Success(Self(value)),
             Err(problem) => Outcome::Error((problem.park(request), ())),
         }
     }
@@ -90,7 +90,7 @@ fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
         fields
             .keys()
             .filter(|name| names.iter().filter(|given| given == name).count() > 1)
-            .map(|name| FieldError::new(name, "repeated", "This field was sent more than once. Send it once.")),
+            .map(|name| FieldError::new(name, "duplicate", "This field was sent more than once. Send it once.")),
     );
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));

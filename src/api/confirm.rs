@@ -31,7 +31,7 @@ struct Confirmation {
 /// Before something sensitive. The answer has a new access token, which is good for that during 5 minutes; the refresh
 /// token stays as it is. With cookies, the new access token is set as one.
 #[utoipa::path(
-    tag = "Log in and out",
+    tag = "Log in",
     request_body = Confirmation,
     responses((status = 200, body = TokenResponse, description = "Confirmed"), (status = 429)),
     security(("user" = [])),

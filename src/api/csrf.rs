@@ -24,7 +24,7 @@ struct FormToken {
 /// With cookies, unsafe methods need it in `X-CSRF-Token`. The answer sets the cookie that it belongs to, if the
 /// browser has none yet.
 #[utoipa::path(
-    tag = "Log in and out",
+    tag = "Log in",
     responses((status = 200, body = FormToken, description = "The form token")),
 )]
 #[get("/auth/csrf")]

@@ -9,7 +9,6 @@ use super::problem::Problem;
 use crate::audit::{self, Event};
 use crate::auth::Site;
 use crate::auth::guards::CurrentUser;
-use crate::clock::Seconds;
 
 pub fn routes() -> Vec<Route> {
     routes![list_events]
@@ -24,7 +23,7 @@ struct EventDocument {
     kind: &'static str,
     /// When, in seconds since 1970-01-01T00:00:00Z.
     #[schema(example = 1795348800)]
-    at: Seconds,
+    at: i64,
     /// The `User-Agent` header of who did it; empty if the operator did, on the command line.
     #[schema(example = "curl/8.14.1")]
     user_agent: String,

@@ -30,20 +30,18 @@ struct Login {
     /// Keep the session for 30 days without use instead of 12 hours.
     #[serde(default)]
     remember: bool,
-    /// Where the tokens go.
     #[serde(default)]
     #[schema(inline)]
     delivery: Delivery,
 }
 
-/// Where the tokens go.
+/// Where the tokens go: into the answer's body, for programs; or into HttpOnly cookies, for pages, whose scripts never
+/// see them. Cookies need the form token.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Delivery {
-    /// Into the answer's body: for programs.
     #[default]
     Body,
-    /// Into HttpOnly cookies: for pages, whose scripts never see them. Needs the form token.
     Cookie,
 }
 
@@ -52,7 +50,7 @@ enum Delivery {
 /// Starts a session. The answer's tokens are for `Authorization: Bearer` and for `POST /api/auth/refresh`; with
 /// `"delivery": "cookie"` they are set as cookies instead. Too many wrong passwords are answered with 429.
 #[utoipa::path(
-    tag = "Log in and out",
+    tag = "Log in",
     request_body = Login,
     responses((status = 200, body = TokenResponse, description = "Logged in"), (status = 401), (status = 403), (status = 429)),
     security((), ("form_token" = [])),

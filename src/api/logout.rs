@@ -25,7 +25,7 @@ pub fn routes() -> Vec<Route> {
 /// in the body, or the cookies (with the form token), which are cleared. A personal access token is revoked. One that
 /// gives no access any more is no error: there is nothing left to end.
 #[utoipa::path(
-    tag = "Log in and out",
+    tag = "Log out",
     request_body = Option<RefreshToken>,
     responses((status = 204, description = "Logged out"), (status = 403)),
     security((), ("bearer" = []), ("refresh_token" = []), ("cookie" = [], "form_token" = [])),

@@ -13,7 +13,6 @@ use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::forgery::Genuine;
 use crate::auth::guards::{CurrentUser, LoggedIn};
-use crate::clock::Seconds;
 use crate::id::UserId;
 
 pub fn routes() -> Vec<Route> {
@@ -37,10 +36,10 @@ pub struct AccountDocument {
     admin: bool,
     /// When it was made, in seconds since 1970-01-01T00:00:00Z.
     #[schema(example = 1795348800)]
-    created_at: Seconds,
+    created_at: i64,
     /// When its password was set, likewise.
     #[schema(example = 1795348800)]
-    password_changed_at: Seconds,
+    password_changed_at: i64,
 }
 
 impl From<User> for AccountDocument {

@@ -15,7 +15,6 @@ use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::forgery::Genuine;
 use crate::auth::guards::{CurrentUser, RecentlyAuthenticated};
-use crate::clock::Seconds;
 use crate::id::PersonalTokenId;
 use crate::personal_tokens::{DAYS_MAX, Draft, PersonalToken, Scope};
 
@@ -69,11 +68,11 @@ struct TokenDocument {
     #[schema(inline)]
     scopes: Vec<ScopeName>,
     /// When it was made.
-    created_at: Seconds,
+    created_at: i64,
     /// When it ends.
-    expires_at: Seconds,
+    expires_at: i64,
     /// When it was last used, to the minute.
-    last_used_at: Option<Seconds>,
+    last_used_at: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]

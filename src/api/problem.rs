@@ -16,7 +16,7 @@ use crate::auth::guards::RECENT_SECONDS;
 use crate::auth::refusal::Refusal;
 use crate::clock::Seconds;
 use crate::db::DbError;
-use crate::fault::Fault;
+use crate::fault::{CODES, Fault};
 use crate::http::RETRY_AFTER_SECONDS;
 use crate::http::log::RequestId;
 use crate::personal_tokens::{Scope, TokenError};
@@ -99,6 +99,7 @@ pub struct FieldError {
 
 impl FieldError {
     pub fn new(field: impl Into<String>, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        debug_assert!(CODES.iter().any(|(known, _)| *known == code), "the code {code} is not in the table");
         Self { field: field.into(), code, detail: detail.into() }
     }
 }

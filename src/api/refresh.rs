@@ -24,7 +24,7 @@ pub fn routes() -> Vec<Route> {
 #[serde(deny_unknown_fields)]
 pub(super) struct RefreshToken {
     /// The one that was handed out last.
-    #[schema(example = "eyJ0eXAiOiJydCtqd3Qi…")]
+    #[schema(example = "$REFRESH_TOKEN")]
     pub refresh_token: String,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct RefreshToken {
 /// same time all get the same successor. A refresh token that was replaced longer ago than that ends its session: it
 /// is a copy.
 #[utoipa::path(
-    tag = "Log in and out",
+    tag = "Log in",
     request_body = Option<RefreshToken>,
     responses((status = 200, body = TokenResponse, description = "New tokens"), (status = 401), (status = 403)),
     security((), ("refresh_token" = []), ("refresh_cookie" = [], "form_token" = [])),

@@ -12,7 +12,6 @@ use crate::auth::Site;
 use crate::auth::exchange::Exchange;
 use crate::auth::forgery::Genuine;
 use crate::auth::guards::{CurrentUser, RecentlyAuthenticated};
-use crate::clock::Seconds;
 use crate::id::SessionId;
 use crate::sessions::{Reason, Session};
 
@@ -38,15 +37,15 @@ struct SessionDocument {
     /// Kept for 30 days without use instead of 12 hours.
     remembered: bool,
     /// When it began.
-    created_at: Seconds,
+    created_at: i64,
     /// When its owner last gave the password.
-    auth_time: Seconds,
+    auth_time: i64,
     /// When a token of it was last seen, about.
-    last_seen_at: Seconds,
+    last_seen_at: i64,
     /// When it ends without further use.
-    idle_expires_at: Seconds,
+    idle_expires_at: i64,
     /// When it ends in any case.
-    expires_at: Seconds,
+    expires_at: i64,
 }
 
 /// The live sessions of an account, last used first; of very many, the 200 used last.

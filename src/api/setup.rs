@@ -21,6 +21,7 @@ pub fn routes() -> Vec<Route> {
 #[serde(deny_unknown_fields)]
 struct Setup {
     /// What stands behind `token=` in the set-up link.
+    #[schema(example = "$SETUP_TOKEN")]
     token: String,
     /// 1 to 100 characters.
     #[schema(example = "Ada", min_length = 1, max_length = 100)]

@@ -3,7 +3,6 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::clock::Seconds;
 use crate::sessions::Tokens;
 
 /// New tokens. Those that are delivered in cookies are left out: scripts never see them.
@@ -19,7 +18,7 @@ pub struct TokenResponse {
     token_type: &'static str,
     /// Lifetime of the access token, in seconds.
     #[schema(example = 900)]
-    expires_in: Seconds,
+    expires_in: i64,
     /// Good once, for `POST /api/auth/refresh`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -38,7 +37,7 @@ impl TokenResponse {
     }
 
     /// None in the body.
-    pub fn in_cookies(expires_in: Seconds) -> Self {
+    pub fn in_cookies(expires_in: i64) -> Self {
         Self { access_token: None, token_type: "Bearer", expires_in, refresh_token: None }
     }
 }

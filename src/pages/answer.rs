@@ -80,7 +80,7 @@ impl Refusal {
         Ok(match error {
             AccountError::Invalid(faults) => Self::faults(faults),
             AccountError::Wrong | AccountError::Locked => {
-                Self::faults(vec![Fault { field, code: "refused", message: error.to_string() }])
+                Self::faults(vec![Fault::new(field, "refused", error.to_string())])
             }
             AccountError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
             AccountError::Busy => Self::busy(),

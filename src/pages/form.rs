@@ -58,10 +58,10 @@ impl Fields {
         let mut given = self.0.iter().filter(|(field, _)| field == name).map(|(_, text)| text);
         let first = given.next();
         if given.next().is_some() {
-            faults.push(fault(name, "repeated", "This field was sent more than once. Fill it in once."));
+            faults.push(Fault::new(name, "duplicate", "This field was sent more than once. Fill it in once."));
         } else if first.is_some_and(|text| !text.readable) {
             let message = "This field has characters that could not be read. Type it again.";
-            faults.push(fault(name, "unreadable", message));
+            faults.push(Fault::new(name, "unreadable", message));
         }
         first.map(|text| text.text.clone()).unwrap_or_default()
     }
@@ -75,10 +75,6 @@ impl Fields {
     pub fn first(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(field, _)| field == name).map(|(_, text)| text.text.as_str())
     }
-}
-
-fn fault(field: &'static str, code: &'static str, message: &str) -> Fault {
-    Fault { field, code, message: message.to_owned() }
 }
 
 impl Text {
@@ -139,7 +135,7 @@ mod tests {
         assert_eq!([read("f"), read("e"), read("d")], ["%zz", "1", "\u{fffd}"]);
         assert_eq!(read("g"), "a=b\u{fffd}");
         let found: Vec<_> = faults.iter().map(|fault| (fault.field, fault.code)).collect();
-        assert_eq!(found, [("e", "repeated"), ("d", "unreadable"), ("g", "unreadable")]);
+        assert_eq!(found, [("e", "duplicate"), ("d", "unreadable"), ("g", "unreadable")]);
         assert!(fields.ticked("b") && !fields.ticked("none"));
     }
 }

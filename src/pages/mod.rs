@@ -10,7 +10,7 @@ mod health;
 mod home;
 mod login;
 mod logout;
-mod page;
+pub mod page;
 mod register;
 mod sessions;
 mod setup;
