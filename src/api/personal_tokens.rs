@@ -62,7 +62,7 @@ struct TokenDocument {
     #[schema(example = "u0vPH3b9lq7m1xZ8tWcDkA")]
     id: String,
     /// What it is for.
-    #[schema(example = "nightly backup", min_length = 1, max_length = 100)]
+    #[schema(example = "nightly backup")]
     name: String,
     /// What it may be used for.
     #[schema(inline)]
