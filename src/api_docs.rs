@@ -7,7 +7,7 @@ use rocket::fairing::AdHoc;
 use rocket::{State, get, routes};
 use serde_json::Value;
 
-use crate::api::openapi;
+use crate::api::openapi::Document;
 use crate::api::problem::Code;
 use crate::auth::guards::MaybeUser;
 use crate::auth::{API, Site};
@@ -58,12 +58,16 @@ pub fn stage() -> AdHoc {
 }
 
 #[get("/docs")]
-fn show(_visitor: MaybeUser, site: &State<Site>, frame: FormlessFrame) -> Page<ApiDocsPage> {
-    let document = serde_json::to_value(openapi::document(site)).unwrap_or_default();
+fn show(
+    _visitor: MaybeUser,
+    site: &State<Site>,
+    document: &State<Document>,
+    frame: FormlessFrame,
+) -> Page<ApiDocsPage> {
     Page::ok(ApiDocsPage {
         frame: frame.0,
         site: site.config.public_url.origin().to_owned(),
-        groups: groups(&document),
+        groups: groups(&document.0),
         codes: Code::ALL,
         fault_codes: CODES,
     })

@@ -44,7 +44,7 @@ pub struct Config {
     pub refresh_grace_seconds: Seconds,
     /// Of new access-token keys; keys that exist go on verifying.
     pub signing_algorithm: SigningAlgorithm,
-    /// For the JSON API, which does not exist yet: without effect.
+    /// Whose pages may call the JSON API from scripts, beside this site's own.
     pub cors_origins: Vec<String>,
     /// Whose `X-Forwarded-For` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<IpNet>,

@@ -40,9 +40,11 @@ macro_rules! identifier {
                 Self(random_text::<ID_BYTES>())
             }
 
-            /// An identifier that came from outside; it need not exist.
+            /// An identifier that came from outside; it need not exist. One with a NUL in it, which PostgreSQL refuses
+            /// to look for, becomes the empty one, which nothing has.
             pub fn from_text(text: impl Into<String>) -> Self {
-                Self(text.into())
+                let text = text.into();
+                Self(if text.contains('\0') { String::new() } else { text })
             }
 
             /// The identifier as it stands in tokens, paths and tables.
@@ -74,4 +76,15 @@ identifier! {
 identifier! {
     /// A browser, by its long-lived cookie; identifies no person.
     BrowserId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_from_outside_can_be_looked_for_in_any_database() {
+        assert_eq!(UserId::from_text("a\0b").as_str(), "");
+        assert_eq!(UserId::from_text("a b\u{1f98a}").as_str(), "a b\u{1f98a}");
+    }
 }

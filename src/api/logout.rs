@@ -40,6 +40,10 @@ async fn log_out(
     client: Client,
     body: OptionalBody<RefreshToken>,
 ) -> Result<Status, Problem> {
+    let by_cookies = authorization == Authorization::Absent && !matches!(exchange.caller(), Caller::Anonymous);
+    if by_cookies {
+        genuine?;
+    }
     if let Some(RefreshToken { refresh_token }) = &body.0 {
         site.sessions.log_out(refresh_token, &client).await?;
     }
@@ -49,17 +53,16 @@ async fn log_out(
             false => site.sessions.log_out(token, &client).await?,
         }
     }
-    let by_cookies = authorization == Authorization::Absent && !matches!(exchange.caller(), Caller::Anonymous);
-    if by_cookies {
-        genuine?;
-        exchange.clear();
-    }
     if let Some(user) = &visitor.0
         && let Some(session) = user.session()
     {
         site.sessions.end(&user.id, session, Reason::Logout, Some(&client)).await?;
     } else if let Caller::Refused { refresh_token } = exchange.caller() {
         site.sessions.log_out(refresh_token, &client).await?;
+    }
+    // Only now: had the database failed, the cookies would have to stay.
+    if by_cookies {
+        exchange.clear();
     }
     Ok(Status::NoContent)
 }

@@ -22,8 +22,8 @@ mod users;
 use rocket::fairing::AdHoc;
 use rocket::http::Status;
 
-use crate::auth::API;
 use crate::auth::guards::Anyone;
+use crate::auth::{API, Site};
 
 /// Mounts the routes and catchers of this module.
 pub fn stage() -> AdHoc {
@@ -43,7 +43,13 @@ pub fn stage() -> AdHoc {
             openapi::routes(),
             rocket::routes![preflight],
         ];
-        rocket.mount(API, routes.concat()).register(API, errors::catchers())
+        let document = rocket.state::<Site>().map(openapi::Document::new);
+        let rocket = rocket.mount(API, routes.concat()).register(API, errors::catchers());
+        match document {
+            Some(document) => rocket.manage(document),
+            // What it lacks, the log has told.
+            None => rocket,
+        }
     })
 }
 

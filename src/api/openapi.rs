@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rocket::http::ContentType;
 use rocket::{Route, State, get, routes};
+use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -61,12 +62,21 @@ struct Api;
     responses((status = 200, body = Object, content_type = "application/json", description = "OpenAPI 3.1")),
 )]
 #[get("/openapi.json")]
-fn openapi(_anyone: Anyone, site: &State<Site>) -> (ContentType, String) {
-    (ContentType::JSON, document(site).to_json().unwrap_or_default())
+fn openapi(_anyone: Anyone, document: &State<Document>) -> (ContentType, String) {
+    (ContentType::JSON, document.0.to_string())
 }
 
-/// The document of this site.
-pub fn document(site: &Site) -> utoipa::openapi::OpenApi {
+/// The document of this site; the same for everybody, and made once.
+pub struct Document(pub Value);
+
+impl Document {
+    /// From the handlers and the settings.
+    pub fn new(site: &Site) -> Self {
+        Self(serde_json::to_value(document(site)).expect("an OpenAPI document is JSON"))
+    }
+}
+
+fn document(site: &Site) -> utoipa::openapi::OpenApi {
     let mut api = Api::openapi();
     api.servers = Some(vec![Server::new(site.config.public_url.origin())]);
     let paths = std::mem::take(&mut api.paths.paths);

@@ -13,6 +13,7 @@ use rocket_cors::{AllowedHeaders, AllowedOrigins, Cors, CorsOptions};
 use super::refusal::Refusal;
 use super::{API, is_api};
 use crate::config::Config;
+use crate::id::random_text;
 
 /// Of custom headers, what a page may send.
 const REQUEST_HEADERS: [&str; 3] = ["Authorization", "Content-Type", "X-CSRF-Token"];
@@ -42,8 +43,8 @@ impl ApiCors {
             allow_credentials: true,
             expose_headers: HashSet::from(RESPONSE_HEADERS.map(str::to_owned)),
             max_age: Some(PREFLIGHT_MAX_AGE),
-            // Under the API, so that its catchers answer.
-            fairing_route_base: format!("{API}/cors"),
+            // Under the API, so that its catchers answer; where nobody else can go to be told of a fault there is not.
+            fairing_route_base: format!("{API}/cors-{}", random_text::<16>()),
             ..CorsOptions::default()
         };
         Self(options.to_cors().expect("origins were checked with the settings"))

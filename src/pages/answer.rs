@@ -13,11 +13,12 @@ use crate::http::RETRY_AFTER_SECONDS;
 use crate::http::log::RequestId;
 use crate::sessions::SessionError;
 
-/// What a form's handler answers: on success the way on, else the form again.
+/// What a form's handler answers: on success the way on, else the form again. A page, too, if something was made that
+/// is shown once.
 #[derive(rocket::Responder)]
 pub enum Answer<T: Template> {
     Done(SeeOther),
-    Again(Page<T>),
+    Page(Page<T>),
 }
 
 /// No page of the handler's own: the catcher of this status answers. The cause, if there is one, goes to the log.
@@ -116,6 +117,6 @@ impl Refusal {
     /// The form again, with what it is refused for.
     pub fn page<T: Template>(self, template: impl FnOnce(Faults, Option<Notice>) -> T) -> Answer<T> {
         let template = template(self.faults, self.notice);
-        Answer::Again(Page::with(self.status, template).retry_after(self.retry_after))
+        Answer::Page(Page::with(self.status, template).retry_after(self.retry_after))
     }
 }

@@ -71,9 +71,14 @@ impl Fields {
         self.first(name).is_some()
     }
 
+    /// Every value of a field that may be there several times, such as that of checkboxes.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, text)| text.text.as_str())
+    }
+
     /// The value of a field that no visitor types.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, text)| text.text.as_str())
+        self.all(name).next()
     }
 }
 
@@ -137,5 +142,6 @@ mod tests {
         let found: Vec<_> = faults.iter().map(|fault| (fault.field, fault.code)).collect();
         assert_eq!(found, [("e", "duplicate"), ("d", "unreadable"), ("g", "unreadable")]);
         assert!(fields.ticked("b") && !fields.ticked("none"));
+        assert_eq!(fields.all("e").chain(fields.all("none")).collect::<Vec<_>>(), ["1", "1"]);
     }
 }

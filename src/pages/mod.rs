@@ -14,6 +14,7 @@ pub mod page;
 mod register;
 mod sessions;
 mod setup;
+mod tokens;
 mod well_known;
 pub mod words;
 
@@ -31,6 +32,7 @@ pub fn stage() -> AdHoc {
             confirm::routes(),
             account::routes(),
             sessions::routes(),
+            tokens::routes(),
             assets::routes(),
             health::routes(),
             well_known::routes(),

@@ -7,6 +7,7 @@ use woothee::parser::Parser;
 use super::page::Notice;
 use crate::audit::Kind;
 use crate::clock::{DAY, HOUR, MINUTE, Seconds};
+use crate::personal_tokens::{Scope, Scopes};
 use crate::sessions::Reason;
 
 /// "22 November 2026".
@@ -83,6 +84,25 @@ pub fn event(kind: Kind) -> (&'static str, bool) {
     }
 }
 
+/// What a token may be used for, and what that means.
+pub fn scope(scope: Scope) -> (&'static str, &'static str) {
+    match scope {
+        Scope::Read => ("Read", "See what you can see."),
+        Scope::Write => ("Write", "Change what you can change."),
+        Scope::Admin => ("Administer", "Do what only administrators may do."),
+    }
+}
+
+/// "May read, write and administer".
+pub fn may(scopes: &Scopes) -> String {
+    let words: Vec<_> = scopes.iter().map(|granted| scope(granted).0.to_lowercase()).collect();
+    match words.split_last() {
+        Some((last, [])) => format!("May {last}"),
+        Some((last, others)) => format!("May {} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
 /// What the log-in page says to somebody whose session has been ended.
 pub fn logged_out_because(reason: Reason) -> Notice {
     match reason {
@@ -124,6 +144,14 @@ mod tests {
         for (user_agent, expected) in cases {
             assert_eq!(device(user_agent), expected, "{user_agent}");
         }
+    }
+
+    #[test]
+    fn scopes_are_said() {
+        let said = |scopes| Scopes::of(scopes).map(|scopes| may(&scopes)).unwrap_or_default();
+        assert_eq!(said(&[Scope::Write]), "May write");
+        assert_eq!(said(&[Scope::Write, Scope::Read]), "May read and write");
+        assert_eq!(said(Scope::ALL), "May read, write and administer");
     }
 
     #[test]

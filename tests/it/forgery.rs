@@ -10,12 +10,13 @@ const ORIGIN: &str = "http://localhost:8000";
 
 /// Every page that changes something, from the running site itself: a new one is tested from its first day. What
 /// programs call is tested in `api_forgery`.
-async fn unsafe_routes(app: &TestApp, other_session: &str) -> HashSet<(Method, String)> {
+async fn unsafe_routes(app: &TestApp, other_session: &str, token: &str) -> HashSet<(Method, String)> {
     let routes = app.client().rocket().routes();
     let pages = routes.filter(|route| !route.uri.path().starts_with("/api"));
     let unsafe_ones = pages.filter(|route| !matches!(route.method, Method::Get | Method::Head | Method::Options));
     let path = |route: &rocket::Route| {
-        let path = route.uri.path().replace("<id>", other_session);
+        let path = route.uri.path().replace("/sessions/<id>/", &format!("/sessions/{other_session}/"));
+        let path = path.replace("/tokens/<id>/", &format!("/tokens/{token}/"));
         assert!(!path.contains('<'), "teach this test what stands for the parts of {path}");
         path
     };
@@ -25,7 +26,7 @@ async fn unsafe_routes(app: &TestApp, other_session: &str) -> HashSet<(Method, S
 fn user_is_unchanged(page: &Page) {
     assert_eq!(page.status, 200, "the session lives");
     assert_eq!(page.form("/account/profile").value("name"), Some(NAME));
-    assert!(page.has("2 sessions are open"), "{}", page.body);
+    assert!(page.has("2 sessions are open") && page.has("1 token gives access"), "{}", page.body);
 }
 
 #[rocket::async_test]
@@ -36,9 +37,12 @@ async fn every_route_that_changes_something_refuses_forgeries() {
     second.log_in(EMAIL, PASSWORD).await;
     let sessions = owner.get("/account/sessions").await;
     let id = sessions.body.split("/account/sessions/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let fields = [("name", "x"), ("scopes", "read"), ("password", PASSWORD)];
+    let tokens = owner.fill("/account/tokens", "/account/tokens", &fields).await;
+    let personal = tokens.body.split("action=\"/account/tokens/").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let setup = app.site().accounts.issue_setup_token().await.unwrap();
-    let routes = unsafe_routes(&app, &id).await;
-    assert!(routes.len() >= 9, "{routes:?}");
+    let routes = unsafe_routes(&app, &id, &personal).await;
+    assert!(routes.len() >= 11, "{routes:?}");
     let token = |page: &Page, action| page.form(action).value("csrf_token").unwrap().to_owned();
     let foreign = token(&second.get("/account").await, "/logout");
 
@@ -64,6 +68,8 @@ async fn every_route_that_changes_something_refuses_forgeries() {
                 fields.extend([
                     ("current_password", PASSWORD),
                     ("new_password", "another long password"),
+                    ("scopes", "read"),
+                    ("expires_in_days", "30"),
                     ("token", &setup),
                 ]);
                 let mut extra = Vec::new();

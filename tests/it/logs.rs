@@ -35,11 +35,11 @@ impl Journey {
         self.note(&page)
     }
 
-    fn submit(&mut self, page: &Page, action: &str, fields: &[(&str, &str)], status: u16) {
+    fn submit(&mut self, page: &Page, action: &str, fields: &[(&str, &str)], status: u16) -> Page {
         let body = encode(&page.form(action).filled(fields));
         let answer = self.browser.send("POST", action, Some(&body)).expect("an answer");
         assert_eq!(answer.status, status, "{action}: {}", answer.body);
-        self.note(&answer);
+        self.note(&answer)
     }
 
     fn travel(server: &Server) -> Self {
@@ -65,6 +65,11 @@ impl Journey {
         let fields = [("current_password", PASSWORD), ("new_password", NEW)];
         journey.submit(&page, "/account/password", &fields, 303);
         journey.get(&format!("/nowhere?{QUERY}"));
+        let page = journey.get("/account/tokens");
+        let fields = [("name", "x"), ("scopes", "read"), ("password", NEW)];
+        let made = journey.submit(&page, "/account/tokens", &fields, 201);
+        let token = made.body.split(['<', '>']).find(|text| text.starts_with("hpt_")).expect("a token");
+        journey.secrets.extend([token, &token["hpt_".len()..]].map(str::to_owned));
         // A token in the wrong place, a broken one, and a form that was not served.
         let access = journey.browser.jar["access_token"].clone();
         journey.get(&format!("/account/sessions?token={access}"));

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod activity;
+mod api_docs;
 mod cli;
 mod config;
 mod cookies;

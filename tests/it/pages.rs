@@ -31,6 +31,8 @@ async fn every_page(app: &TestApp, name: &str, user_agent: &str) -> Vec<Page> {
         "/account?saved=name",
         "/account/sessions",
         "/account/sessions?ended=others",
+        "/account/tokens",
+        "/account/tokens?revoked",
         "/confirm?next=%2F",
         "/logout",
         "/nowhere",
@@ -45,6 +47,7 @@ async fn every_page(app: &TestApp, name: &str, user_agent: &str) -> Vec<Page> {
         ("/account", "/account/profile", true),
         ("/account", "/account/password", true),
         ("/account/sessions", "/account/sessions/end-others", true),
+        ("/account/tokens", "/account/tokens", true),
         ("/logout", "/logout", true),
     ] {
         let browser = if logged_in { &mut owner } else { &mut stranger };
@@ -70,6 +73,9 @@ async fn every_page(app: &TestApp, name: &str, user_agent: &str) -> Vec<Page> {
             }
         }
     }
+    let fields = [("name", name), ("scopes", "read"), ("scopes", "write"), ("password", PASSWORD)];
+    pages.push(owner.fill("/account/tokens", "/account/tokens", &fields).await);
+    pages.push(owner.get("/account/tokens").await);
     pages.push(stranger.send(Method::Post, "/login", Some(&[b'x'; 40_000]), &[]).await);
     app.advance(901);
     pages.push(owner.get("/account").await);
@@ -85,7 +91,7 @@ async fn every_page_is_well_formed_and_labelled() {
         is_well_formed(page);
         statuses.insert(page.status);
     }
-    assert!([200, 403, 404, 413, 422].iter().all(|status| statuses.contains(status)), "{statuses:?}");
+    assert!([200, 201, 403, 404, 413, 422].iter().all(|status| statuses.contains(status)), "{statuses:?}");
     assert!(pages.last().is_some_and(|page| page.has("/session/ack")));
     let titles: HashSet<_> =
         pages.iter().map(|page| page.body.split("<title>").nth(1).unwrap().split(" \u{b7} ").next().unwrap()).collect();
@@ -97,6 +103,9 @@ async fn every_page_is_well_formed_and_labelled() {
         "Log out",
         "Your account",
         "Devices and sessions",
+        "Personal access tokens",
+        "Your new token",
+        "Error: Personal access tokens",
         "Confirm it\u{2019}s you",
     ] {
         assert!(titles.contains(title), "{title} was not looked at: {titles:?}");
@@ -114,7 +123,7 @@ async fn what_strangers_choose_is_shown_as_text() {
         }
     }
     let shown = "&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38;lt;&#60;img";
-    for path in ["/", "/account", "/account/sessions"] {
+    for path in ["/", "/account", "/account/sessions", "/account/tokens"] {
         assert!(pages.iter().any(|page| page.path == path && page.has(shown)), "{path}: shown as typed");
     }
 }

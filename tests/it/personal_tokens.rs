@@ -7,11 +7,13 @@ use hallpass::audit::{self, Client, Kind};
 use hallpass::id::PersonalTokenId;
 use hallpass::personal_tokens::{Draft, PersonalToken, TokenError};
 use rocket::futures::future::join_all;
+use rocket::http::Method;
 use sqlx::{Connection, Executor, SqliteConnection};
 
-use crate::helpers::{EMAIL, NAME, PASSWORD, TestApp};
+use crate::helpers::{Browser, EMAIL, NAME, PASSWORD, Page, TestApp, encode};
 
 const DAY: i64 = 24 * 60 * 60;
+const PATH: &str = "/account/tokens";
 
 pub fn client() -> Client {
     Client { address: [192, 0, 2, 7].into(), user_agent: "curl/8.5.0".to_owned(), browser: None }
@@ -276,4 +278,214 @@ async fn the_database_holds_a_hash_only() {
     let holds = |text: &str| stored.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(holds("Nightly backup"), "the token is not in these files at all");
     assert!(!holds(&text) && !holds(&text["hpt_".len()..]) && !holds("hpt_"));
+}
+
+const ASKED: [(&str, &str); 5] = [
+    ("name", "Nightly \"<b>\" & Co"),
+    ("scopes", "read"),
+    ("scopes", "write"),
+    ("expires_in_days", "365"),
+    ("password", PASSWORD),
+];
+
+/// The token that a page shows.
+fn shown(page: &Page) -> Option<&str> {
+    let start = page.body.find("hpt_")?;
+    page.body.get(start..start + 47)
+}
+
+/// Where the only token on a page is revoked.
+fn revocation(page: &Page) -> String {
+    let mut actions = page.body.split("action=\"").filter_map(|rest| rest.split('"').next());
+    actions.find(|action| action.ends_with("/revoke")).expect("a button").to_owned()
+}
+
+/// A form that came back with what was typed, but not the password, and made no token.
+fn keeps_all_but_the_password(page: &Page) {
+    let form = page.form(PATH);
+    assert_eq!(form.value("name"), Some("Nightly \"<b>\" & Co"));
+    assert_eq!(form.values("scopes").collect::<Vec<_>>(), ["read", "write"]);
+    assert_eq!((form.value("expires_in_days"), form.value("password")), (Some("365"), Some("")));
+    assert!(page.is_in_words() && page.has("You have no token.") && !page.has(PASSWORD) && !page.has("hpt_"));
+}
+
+#[rocket::async_test]
+async fn a_token_is_shown_once_when_it_is_made() {
+    let app = TestApp::start().await;
+    let mut browser = app.registered().await;
+    let page = browser.visit("/account").await;
+    assert!(page.has("You have no token.") && page.has("href=\"/account/tokens\""));
+    let page = browser.visit(PATH).await;
+    assert!(page.has("You have no token."));
+    assert_eq!(page.form(PATH).value("expires_in_days"), Some("90"), "offered first");
+    let page = browser.submit(&page, PATH, &ASKED).await;
+    assert_eq!((page.status, page.header("cache-control")), (201, Some("no-store")));
+    let text = shown(&page).expect("the token").to_owned();
+    let line = format!("curl -H \"Authorization: Bearer {text}\" http://localhost:8000/api/me");
+    assert!(page.has(&line), "{}", page.body);
+    assert_eq!(page.body.matches("hpt_").count(), 2, "by itself, and in the line to try it with");
+    assert!(page.has("will not be shown again") && page.has("Nightly &#34;&#60;b&#62;&#34; &#38; Co"));
+    assert_eq!(page.form(PATH).value("name"), Some(""), "the form is for another one");
+    assert!(!page.headers.iter().any(|(_, value)| value.contains(&text)));
+
+    let (token, _) = app.site().personal_tokens.authenticate(&text).await.expect("an answer").expect("it works");
+    assert_eq!((token.scopes.to_string().as_str(), token.expires_at), ("read write", app.now() + 365 * DAY));
+    app.advance(200);
+    for path in [PATH, "/account", "/account/sessions"] {
+        let page = browser.visit(path).await;
+        assert!(page.status == 200 && !page.has("hpt_") && !page.has(&text[4..]), "{path}");
+    }
+    let page = browser.visit(PATH).await;
+    for words in
+        ["May read and write", "Last used 3 minutes ago", "Made 22 November 2026, 12:00 UTC", "Ends 22 November 2027"]
+    {
+        assert!(page.has(words), "{words}: {}", page.body);
+    }
+    assert!(browser.visit("/account").await.has("1 token gives access"));
+    assert!(browser.visit("/account/sessions").await.has("A personal access token was made."));
+    assert!(browser.submit(&page, PATH, &ASKED).await.has("Not used yet"));
+    assert!(browser.visit("/account").await.has("2 tokens give access"));
+}
+
+#[rocket::async_test]
+async fn every_fault_is_told_beside_its_field() {
+    let app = TestApp::start().await;
+    let mut browser = app.registered().await;
+    let page = browser.visit(PATH).await;
+    let fields = [("name", " "), ("expires_in_days", "366")];
+    let page = browser.submit(&page, PATH, &fields).await;
+    assert_eq!(page.status, 422);
+    for field in ["name", "scopes", "expires_in_days", "password"] {
+        assert!(page.has(&format!("href=\"#{field}\"")), "{field} is not in the summary");
+        assert!(page.has(&format!("id=\"{field}\"")) && page.has(&format!("id=\"{field}-fault\"")), "{field}");
+    }
+    for (field, value) in [
+        ("scopes", "owner"),
+        ("scopes", "read write"),
+        ("scopes", "\0"),
+        ("scopes", "admin"),
+        ("expires_in_days", "0"),
+        ("expires_in_days", "-7"),
+        ("expires_in_days", "30.5"),
+        ("expires_in_days", "99999999999999999999"),
+    ] {
+        let others = ASKED.into_iter().filter(|(name, _)| *name != field);
+        let fields: Vec<_> = others.chain([(field, value)]).collect();
+        let page = browser.submit(&page, PATH, &fields).await;
+        assert!(page.status == 422 && page.has(&format!("id=\"{field}-fault\"")), "{field} {value:?}: {}", page.status);
+        assert_eq!(page.body.matches("-fault\"><span").count(), 1, "{field} {value:?}: and no other");
+    }
+    assert!(names(&app).await.is_empty());
+}
+
+#[rocket::async_test]
+async fn a_wrong_password_makes_no_token_and_loses_nothing_typed() {
+    let app = TestApp::start().await;
+    let mut browser = app.registered().await;
+    let mut page = browser.visit(PATH).await;
+    for (password, words) in [("a wrong password", "This is not your current password."), ("", "Enter your password.")]
+    {
+        page = browser.submit(&page, PATH, &[&ASKED[..4], &[("password", password)]].concat()).await;
+        assert_eq!(page.status, 422);
+        assert!(page.has(words) && page.has("id=\"password-fault\"") && !page.has("a wrong password"));
+        keeps_all_but_the_password(&page);
+    }
+    let body = encode(&page.form(PATH).filled(&ASKED));
+    let cross = [("Sec-Fetch-Site", "cross-site")];
+    page = browser.send(Method::Post, PATH, Some(body.as_bytes()), &cross).await;
+    assert!(page.status == 403 && page.has("Please submit again"));
+    keeps_all_but_the_password(&page);
+    for _ in 0..20 {
+        page = browser.submit(&page, PATH, &[("password", "a wrong password")]).await;
+    }
+    assert_eq!((page.status, page.header("retry-after").is_some()), (429, true));
+    keeps_all_but_the_password(&page);
+    app.advance(901);
+    assert_eq!(browser.submit(&page, PATH, &[("password", PASSWORD)]).await.status, 201, "what came back can be sent");
+}
+
+#[rocket::async_test]
+async fn only_administrators_are_offered_the_scope_admin() {
+    let app = TestApp::start().await;
+    let mut browser = app.registered().await;
+    let offer = "value=\"admin\"";
+    let page = browser.visit(PATH).await;
+    assert!(!page.has(offer));
+    let fields = [("name", "x"), ("scopes", "admin"), ("password", PASSWORD)];
+    let refused = browser.submit(&page, PATH, &fields).await;
+    assert!(refused.status == 422 && refused.has("Only an administrator"), "{}", refused.body);
+    app.site().accounts.make_admin(EMAIL).await.expect("made");
+    let page = browser.visit(PATH).await;
+    assert!(page.has(offer));
+    let page = browser.submit(&page, PATH, &fields).await;
+    assert!(page.status == 201 && page.has("May administer"), "{}", page.body);
+}
+
+#[rocket::async_test]
+async fn the_fifty_first_token_is_refused_on_the_page() {
+    let app = TestApp::start().await;
+    let mut browser = app.registered().await;
+    for _ in 0..50 {
+        created(&app, "x", 1).await;
+    }
+    let page = browser.fill(PATH, PATH, &ASKED).await;
+    assert!(page.status == 422 && page.has("You have 50 tokens") && page.has("href=\"#name\""), "{}", page.body);
+}
+
+#[rocket::async_test]
+async fn a_token_is_revoked_on_the_page() {
+    let app = TestApp::start().await;
+    let mut browser = app.registered().await;
+    let text = created(&app, "Deployment", 1).await;
+    let page = browser.visit(PATH).await;
+    let action = revocation(&page);
+    for _ in 0..2 {
+        let answer = browser.submit(&page, &action, &[]).await;
+        assert_eq!((answer.status, answer.location()), (303, Some("/account/tokens?revoked")));
+        assert!(!works(&app, &text).await);
+    }
+    let page = browser.visit("/account/tokens?revoked").await;
+    assert!(page.has("The token is revoked.") && page.has("You have no token.") && !page.has("Deployment"));
+    assert!(browser.visit("/account/sessions").await.has("A personal access token was revoked."));
+}
+
+async fn csrf_token(browser: &mut Browser<'_>) -> String {
+    browser.get(PATH).await.form(PATH).value("csrf_token").expect("a token").to_owned()
+}
+
+#[rocket::async_test]
+async fn what_is_not_there_or_not_mine_cannot_be_revoked_on_the_page() {
+    let app = TestApp::start().await;
+    let mut owner = app.registered().await;
+    let text = created(&app, "x", 1).await;
+    let action = revocation(&owner.visit(PATH).await);
+    let mut bo = app.browser();
+    bo.register("Bo", "bo@example.org", PASSWORD).await;
+    let csrf_token = csrf_token(&mut bo).await;
+    assert!(!bo.visit(PATH).await.has("/revoke"));
+    for action in [&action, "/account/tokens/x/revoke", "/account/tokens/%00/revoke", "/account/tokens/%2f/revoke"] {
+        let answer = bo.post(action, &[("csrf_token", &csrf_token)]).await;
+        assert_eq!((answer.status, answer.is_in_words()), (404, true), "{action}");
+    }
+    assert!(works(&app, &text).await);
+}
+
+#[rocket::async_test]
+async fn revoking_takes_a_recent_proof_and_making_the_password() {
+    let app = TestApp::start().await;
+    let mut browser = app.registered().await;
+    let text = created(&app, "x", 1).await;
+    app.advance(301);
+    let page = browser.visit(PATH).await;
+    let action = revocation(&page);
+    let body = encode(&page.form(&action).filled(&[]));
+    let referer = [("Referer", "http://localhost:8000/account/tokens")];
+    let answer = browser.send(Method::Post, &action, Some(body.as_bytes()), &referer).await;
+    assert_eq!((answer.status, answer.location()), (303, Some("/confirm?next=%2Faccount%2Ftokens")));
+    assert!(works(&app, &text).await);
+    assert_eq!(browser.submit(&page, PATH, &ASKED).await.status, 201);
+    let mut stranger = app.browser();
+    assert_eq!(stranger.get(PATH).await.location(), Some("/login?next=%2Faccount%2Ftokens"));
+    assert_eq!(stranger.post(PATH, &ASKED).await.location(), Some("/login"));
+    assert_eq!(stranger.post(&action, &[]).await.location(), Some("/login"));
 }

@@ -133,6 +133,9 @@ pub fn is_well_formed(page: &Page) {
             assert!(kind == "checkbox" || input.attributes.contains_key("autocomplete"), "{what}: no autocomplete");
         }
     }
+    for select in of("select") {
+        assert!(get(select, "id").is_some_and(|id| labelled.contains(&id)), "{what}: a select without label");
+    }
     for (place, form) in of("form").enumerate() {
         assert_eq!(get(form, "method").as_deref(), Some("post"), "{what}");
         let inside = |input: &&Tag| input.form == Some(place + 1);

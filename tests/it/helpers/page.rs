@@ -88,6 +88,14 @@ impl Page {
                 fields.push((name, attribute(input, "value").unwrap_or_default()));
             }
         }
+        for select in form.split("<select").skip(1) {
+            let (tag, options) = select.split_once('>').expect("the select ends");
+            let options = options.split("</select>").next().unwrap_or_default();
+            let mut options: Vec<_> = options.split("<option").skip(1).collect();
+            options.sort_by_key(|option| !option.split('>').next().is_some_and(|tag| tag.contains(" selected")));
+            let chosen = options.first().and_then(|option| attribute(option, "value"));
+            fields.extend(attribute(tag, "name").zip(chosen));
+        }
         Form { fields }
     }
 
@@ -106,7 +114,12 @@ impl Form {
     }
 
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+        self.values(name).next()
+    }
+
+    /// Of a field that may be there several times, such as ticked checkboxes.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 }
 
