@@ -79,8 +79,7 @@ visitor = Visitor()
 
 def chosen(case, choices):
     """One of the choices: the same for the same case, also when it is sent again."""
-    body = case.body if isinstance(case.body, (dict, list, str, int, float, bool)) else None
-    shown = json.dumps([body, dict(case.path_parameters or {})], sort_keys=True, default=str)
+    shown = json.dumps(case.body, sort_keys=True)
     return choices[zlib.crc32(shown.encode()) % len(choices)]
 
 
@@ -181,9 +180,9 @@ def make_real(case, what):
         body["refresh_token"] = visitor.new_tokens()["refresh_token"]
     if VISITOR == "nobody":
         return
-    if what == "DELETE /me/sessions/{id}" and chosen(case, [True, False]):
+    if what == "DELETE /me/sessions/{id}" and addresses % 2:
         case.path_parameters["id"] = visitor.new_session_id()
-    if what == "DELETE /me/tokens/{id}" and chosen(case, [True, False]):
+    if what == "DELETE /me/tokens/{id}" and addresses % 2:
         case.path_parameters["id"] = visitor.new_token_id()
 
 
