@@ -178,12 +178,11 @@ def make_real(case, what):
         body["expires_in_days"] = int(body["expires_in_days"])
     if what in ("POST /auth/refresh", "POST /auth/logout") and body:
         body["refresh_token"] = visitor.new_tokens()["refresh_token"]
-    if VISITOR == "nobody":
-        return
-    if what == "DELETE /me/sessions/{id}" and addresses % 2:
-        case.path_parameters["id"] = visitor.new_session_id()
-    if what == "DELETE /me/tokens/{id}" and addresses % 2:
-        case.path_parameters["id"] = visitor.new_token_id()
+    known_ids = {"DELETE /me/sessions/{id}": visitor.new_session_id, "DELETE /me/tokens/{id}": visitor.new_token_id}
+    if what in known_ids and VISITOR != "nobody":
+        # Of what exists, of what schemathesis makes of earlier answers, and of nothing.
+        ids = [known_ids[what], lambda: case.path_parameters["id"], lambda: f"no-{addresses}"]
+        case.path_parameters = {"id": ids[addresses % 3]()}
 
 
 def visible(text):
