@@ -7,8 +7,8 @@ use rocket::fairing::AdHoc;
 use rocket::{State, get, routes};
 use serde_json::Value;
 
+use crate::api::code::Code;
 use crate::api::openapi::Document;
-use crate::api::problem::Code;
 use crate::auth::guards::MaybeUser;
 use crate::auth::{API, Site};
 use crate::fault::CODES;

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayItems, Object, Schema, SchemaType, Type};
 
-use super::problem::{Code, FieldError, Problem};
+use super::code::Code;
+use super::problem::{FieldError, Problem};
 
 /// The longest body, in bytes: several times what the longest allowed fields make.
 const BODY_MAX: usize = 32 * 1024;

@@ -4,7 +4,8 @@ use rocket::http::{Header, Method, Status};
 use rocket::response::Responder;
 use rocket::{Catcher, Request};
 
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use crate::auth::refusal::Refusal;
 use crate::http;
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::Body;
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use crate::accounts::User;
 use crate::audit::Client;
 use crate::auth::Site;

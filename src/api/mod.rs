@@ -3,6 +3,7 @@
 //! It never redirects and never answers HTML, but for `/api/docs`. Errors are problem documents.
 
 mod body;
+pub mod code;
 mod confirm;
 mod csrf;
 mod errors;
@@ -12,7 +13,7 @@ mod logout;
 mod me;
 pub mod openapi;
 mod personal_tokens;
-pub mod problem;
+mod problem;
 mod refresh;
 mod sessions;
 mod setup;

@@ -14,7 +14,8 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{Content, Ref, RefOr, Response, Server};
 
-use super::problem::{Code, ProblemDocument};
+use super::code::Code;
+use super::problem::ProblemDocument;
 use super::{confirm, csrf, events, login, logout, me, personal_tokens, refresh, sessions, setup, users};
 use crate::auth::cookies::Name;
 use crate::auth::guards::Anyone;

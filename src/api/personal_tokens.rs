@@ -10,7 +10,8 @@ use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::body::Body;
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::forgery::Genuine;

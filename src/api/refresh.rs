@@ -6,7 +6,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::OptionalBody;
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use super::token_response::TokenResponse;
 use crate::audit::Client;
 use crate::auth::Site;

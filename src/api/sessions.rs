@@ -6,7 +6,8 @@ use rocket::{Route, State, delete, get, routes};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::exchange::Exchange;

@@ -6,7 +6,7 @@ use rocket::Request;
 use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest};
 
-use super::guards::CurrentUser;
+use super::user::CurrentUser;
 use crate::id::BrowserId;
 use crate::sessions::{Reason, Tokens};
 

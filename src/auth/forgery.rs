@@ -6,6 +6,7 @@ use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest};
 
 use super::bearer::Authorization;
+pub use super::refusal::Forgery;
 use super::refusal::Refusal;
 use super::{Site, browser, is_api};
 use crate::http::address;
@@ -32,17 +33,6 @@ impl FormTokens {
     fn verify(&self, browser: &BrowserId, token: &str) -> bool {
         self.0.verify(browser.as_str(), token)
     }
-}
-
-/// Why a submission is not believed to come from a page of this site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forgery {
-    /// The browser says that another site made it.
-    OtherSite,
-    /// The browser sent no (genuine) browser cookie.
-    NoCookie,
-    /// The form token is missing, or of another browser.
-    WrongToken,
 }
 
 /// Checks what the browser says of the request's origin, then the form token.

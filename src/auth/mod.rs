@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod return_to;
 #[doc(hidden)]
 pub mod rotation;
+mod user;
 
 use rocket::Request;
 use rocket::fairing::AdHoc;

@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 use rocket::Request;
 
 use super::exchange::{Caller, Exchange};
-use super::forgery::Forgery;
 use crate::personal_tokens::Scope;
 
 /// See the module's text.
@@ -32,6 +31,17 @@ pub enum Refusal {
     Forged(Forgery),
     /// 403: a page of another origin asks, which the setting `cors_origins` does not name.
     ForeignOrigin,
+}
+
+/// Why a submission is not believed to come from a page of this site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgery {
+    /// The browser says that another site made it.
+    OtherSite,
+    /// The browser sent no (genuine) browser cookie.
+    NoCookie,
+    /// The form token is missing, or of another browser.
+    WrongToken,
 }
 
 impl Refusal {

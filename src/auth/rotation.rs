@@ -13,7 +13,7 @@ use super::bearer::Authorization;
 use super::browser::client;
 use super::cookies::Name;
 use super::exchange::{Caller, Delivery, Exchange};
-use super::guards::CurrentUser;
+use super::user::CurrentUser;
 use super::{Site, carrier};
 use crate::clock::Seconds;
 use crate::http::log::RequestId;

@@ -70,7 +70,9 @@ pub fn event(kind: Kind) -> (&'static str, bool) {
         Kind::LoggedIn => ("Logged in.", false),
         Kind::LoggedOut => ("Logged out.", false),
         Kind::PasswordChanged => ("Your password was changed.", false),
-        Kind::PasswordSet => ("Your password was set by an operator of this site.", false),
+        Kind::PasswordSet => {
+            ("Your password was set by an operator of this site. All your sessions and tokens have ended.", false)
+        }
         Kind::SessionEnded => ("A session was ended.", false),
         Kind::OtherSessionsEnded => ("All other sessions were ended.", false),
         Kind::AllSessionsEnded => ("All your sessions were ended by an operator of this site.", false),

@@ -1,5 +1,10 @@
 //! The example of the README, which is also a program, is run here as a site.
 
+use hallpass::auth::forgery::Genuine;
+use hallpass::{Admin, CurrentUser};
+use rocket::http::Method;
+use rocket::{post, routes};
+
 use crate::helpers::{EMAIL, NAME, PASSWORD, TestApp};
 
 #[allow(dead_code, reason = "here, its launch is not called")]
@@ -57,4 +62,42 @@ async fn an_old_proof_of_identity_must_be_renewed_first() {
     assert_eq!((refused.status, refused.location()), (303, Some("/confirm?next=%2Freports%2Fexport")));
     let page = browser.fill("/reports/export", "/confirm", &[("password", PASSWORD)]).await;
     assert_eq!((page.status, page.path.as_str()), (200, "/reports/export"));
+}
+
+#[post("/things")]
+fn make_thing(user: CurrentUser, _genuine: Genuine) -> String {
+    user.name
+}
+
+#[post("/statistics")]
+fn reset_statistics(_admin: Admin, _genuine: Genuine) -> &'static str {
+    "reset"
+}
+
+/// JSON of the embedding site's own, under `/api`: the same guards, errors for programs, and no redirect.
+#[rocket::async_test]
+async fn what_a_site_mounts_under_the_api_answers_as_the_api_does() {
+    let settings = [("cors_origins", "https://app.example.org")];
+    let app = TestApp::build(&settings, |rocket| rocket.mount("/api", routes![make_thing, reset_statistics])).await;
+    let mut browser = app.registered().await;
+    let csrf = browser.get("/api/auth/csrf").await.body;
+    let csrf = csrf.split('"').nth(3).unwrap().to_owned();
+    let token = [("X-CSRF-Token", csrf.as_str()), ("Origin", "https://app.example.org")];
+    let made = browser.send(Method::Post, "/api/things", None, &token).await;
+    assert_eq!((made.status, made.body.as_str()), (200, NAME));
+    assert_eq!(made.header("access-control-allow-origin"), Some("https://app.example.org"));
+    let anybody = app.browser().send(Method::Post, "/api/things", None, &[]).await;
+    let codes = [
+        (browser.send(Method::Post, "/api/things", None, &[]).await, 403, "forgery_refused"),
+        (anybody, 401, "unauthenticated"),
+        (browser.send(Method::Post, "/api/statistics", None, &token).await, 403, "admin_required"),
+        (browser.get("/api/things").await, 405, "method_not_allowed"),
+    ];
+    for (page, status, code) in codes {
+        assert_eq!(page.status, status, "{code}");
+        assert!(page.has(&format!("\"code\":\"{code}\"")), "{}", page.body);
+    }
+    app.advance(901);
+    let rotated = browser.send(Method::Post, "/api/things", None, &token).await;
+    assert!(rotated.status == 200 && rotated.delivers(), "a handler under the API delivers a rotation, too");
 }

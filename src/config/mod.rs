@@ -1,19 +1,22 @@
 //! The only reader of settings. Everything is checked before anything starts.
 
-use std::collections::BTreeMap;
+mod figment;
+mod settings;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use figment::providers::{Env, Format, Toml};
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use ::figment::Figment;
 use ipnet::IpNet;
-use rocket::config::{Ident, LogLevel, Shutdown};
 use url::{Host, Url};
 
 use crate::clock::Seconds;
 use crate::named::named;
+#[cfg(test)]
+pub(crate) use figment::defaults;
+pub use figment::figment;
+use settings::Settings;
 
 /// The table of Rocket.toml (and the prefix of environment variables) that settings stand under.
 const TABLE: &str = "hallpass";
@@ -160,53 +163,6 @@ named! {
 #[error("The settings are not usable:\n{}", .0.iter().map(|fault| format!("  - {fault}")).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
-/// Rocket's own settings (Rocket.toml, `ROCKET_*`), ours on top (`[default.hallpass]`, `HALLPASS_*`).
-pub fn figment() -> Figment {
-    defaults()
-        .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
-        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).global())
-        .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE))
-        .merge(Environment)
-}
-
-/// What holds where nothing is set.
-pub(crate) fn defaults() -> Figment {
-    Figment::from(rocket::Config {
-        // A header that any visitor can send: proxies are a setting of ours.
-        ip_header: None,
-        ident: Ident::none(),
-        // Its lines repeat ours, with the query, where secrets may stand.
-        log_level: LogLevel::Off,
-        // Requests in flight are finished; log-ins take the longest.
-        shutdown: Shutdown { grace: 10, ..Shutdown::default() },
-        ..rocket::Config::default()
-    })
-}
-
-/// `HALLPASS_*` variables as plain text: figment's own provider would read a secret of digits as a number.
-struct Environment;
-
-impl Provider for Environment {
-    fn metadata(&self) -> Metadata {
-        Metadata::named("the environment")
-            .interpolater(|_, keys| format!("{ENV_PREFIX}{}", keys.last().unwrap_or(&"").to_uppercase()))
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let settings: Dict = std::env::vars_os()
-            .filter_map(|(name, value)| {
-                let name = name.to_str()?.strip_prefix(ENV_PREFIX)?.to_lowercase();
-                Some((name, Value::from(value.to_string_lossy().into_owned())))
-            })
-            .collect();
-        if settings.is_empty() {
-            return Ok(Map::new());
-        }
-        let table = Dict::from([(TABLE.to_owned(), Value::from(settings))]);
-        Ok(Map::from([(Profile::Global, table)]))
-    }
-}
-
 impl Config {
     /// Reads and checks every setting.
     ///
@@ -288,88 +244,6 @@ impl Config {
     /// Whether the database is a file beside the program.
     pub fn is_sqlite(&self) -> bool {
         self.database_url.starts_with("sqlite:")
-    }
-}
-
-/// The table of settings while it is being read: what is left over at the end is unknown.
-struct Settings<'f> {
-    figment: &'f Figment,
-    given: BTreeMap<String, Value>,
-    known: Vec<&'static str>,
-    faults: Vec<String>,
-    shown: Vec<Shown>,
-}
-
-impl<'f> Settings<'f> {
-    fn new(figment: &'f Figment) -> Result<Self, ConfigError> {
-        let given = match figment.find_value(TABLE) {
-            Ok(Value::Dict(_, settings)) => settings,
-            Ok(_) => return Err(ConfigError(vec![format!("{TABLE}: must be a table, as in [default.{TABLE}]")])),
-            Err(error) if error.missing() => Dict::new(),
-            Err(error) => return Err(ConfigError(vec![error.to_string()])),
-        };
-        Ok(Self { figment, given, known: Vec::new(), faults: rocket_faults(figment), shown: Vec::new() })
-    }
-
-    /// A bad value is noted and the default stands in for it, so that one run names every fault.
-    fn read<T>(&mut self, name: &'static str, default: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> T {
-        self.known.push(name);
-        let given = self.given.remove(name);
-        let (text, source) = match &given {
-            Some(value) => (as_text(value), self.source(name, value)),
-            None => (Some(default.to_owned()), "default".to_owned()),
-        };
-        if let Some(text) = text
-            && let Some(parsed) = parse(&text)
-        {
-            self.shown.push(Shown { name, value: text, source });
-            return parsed;
-        }
-        self.faults.push(format!("{name} (from {source}): this value is not allowed. Allowed: {allowed}."));
-        parse(default).expect("a default is allowed")
-    }
-
-    fn source(&self, name: &str, value: &Value) -> String {
-        match self.figment.get_metadata(value.tag()) {
-            Some(from) if from.name == "the environment" => format!("{ENV_PREFIX}{}", name.to_uppercase()),
-            Some(from) => from.source.as_ref().map_or_else(|| from.name.to_string(), ToString::to_string),
-            None => "the program".to_owned(),
-        }
-    }
-
-    fn finish(mut self) -> Result<Vec<Shown>, ConfigError> {
-        let known = self.known.join(", ");
-        for (name, value) in &self.given {
-            let source = self.source(name, value);
-            self.faults.push(format!("{name} (from {source}): there is no such setting. Settings are: {known}."));
-        }
-        if self.faults.is_empty() { Ok(self.shown) } else { Err(ConfigError(self.faults)) }
-    }
-}
-
-/// What is wrong with the settings that are Rocket's: it would only say that something is.
-fn rocket_faults(figment: &Figment) -> Vec<String> {
-    let whole = Figment::from(rocket::Config::default()).merge(figment).select(figment.profile().clone());
-    let bad = whole.extract::<rocket::Config>().err().into_iter().flatten().map(|error| error.to_string());
-    // Rocket takes a table of the file for a profile, and one that is not selected for nothing.
-    let profile = Profile::new(TABLE);
-    let misplaced = (figment.profile() != profile && figment.profiles().any(|given| *given == profile))
-        .then(|| format!("[{TABLE}]: this table would have no effect. Its name must be [default.{TABLE}]."));
-    bad.chain(misplaced).collect()
-}
-
-/// Text, a number, a truth value or a list of them, as one text; tables are no setting's form.
-fn as_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(_, text) => Some(text.clone()),
-        Value::Bool(_, truth) => Some(truth.to_string()),
-        Value::Num(_, number) => number
-            .to_i128()
-            .map(|number| number.to_string())
-            .or_else(|| number.to_u128().map(|number| number.to_string()))
-            .or_else(|| number.to_f64().map(|number| number.to_string())),
-        Value::Array(_, values) => values.iter().map(as_text).collect::<Option<Vec<_>>>().map(|texts| texts.join(",")),
-        _ => None,
     }
 }
 
