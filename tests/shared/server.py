@@ -58,6 +58,8 @@ class Server:
         try:
             if fault is None:
                 self.stop()
+            else:
+                print(*self.faults(), sep="\n")
         finally:
             self.process.kill()
 
@@ -92,8 +94,11 @@ class Server:
         self.folder.cleanup()
         assert status == 0, f"the server ended with status {status}"
         assert not self.broken_lines, f"not JSON: {self.broken_lines}"
-        faults = [line for line in self.log if line["level"] == "ERROR" or line.get("status", 0) >= 500]
-        assert not faults, f"faults in the log: {faults}"
+        assert not self.faults(), f"faults in the log: {self.faults()}"
+
+    def faults(self):
+        """What the log holds of errors and panics."""
+        return [line for line in self.log if line["level"] == "ERROR" or line.get("status", 0) >= 500]
 
 
 def equal(seen, expected, what):
