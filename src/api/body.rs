@@ -25,7 +25,7 @@ const WHOLE: &str = "body";
 /// A JSON object in the request's body. What cannot be read is answered by the catcher.
 pub struct Body<T>(pub T);
 
-/// The same where the body may be left out, or be `null`.
+/// The same where the body may be left out.
 pub struct OptionalBody<T>(pub Option<T>);
 
 #[rocket::async_trait]
@@ -48,14 +48,7 @@ impl<'r, T: DeserializeOwned + ToSchema> FromData<'r> for OptionalBody<T> {
         if data.peek(1).await.is_empty() {
             return Outcome::Success(Self(None));
         }
-        let value = read(request, data).await.and_then(|body| match body.trim_ascii() {
-            b"null" => Ok(None),
-            body => parse(body).map(Some),
-        });
-        match value {
-            Ok(value) => Outcome::Success(Self(value)),
-            Err(problem) => Outcome::Error((problem.park(request), ())),
-        }
+        Body::from_data(request, data).await.map(|Body(value)| Self(Some(value)))
     }
 }
 
@@ -96,9 +89,10 @@ fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
-    // What its schema lets through can be read; a value that cannot is refused all the same.
+    // What its schema lets through can be read; a value that cannot is refused all the same. Not in serde's words: they
+    // repeat what was sent, which may be a password.
     serde_json::from_value(Value::Object(fields))
-        .map_err(|error| Problem::invalid(vec![FieldError::new(WHOLE, "wrong_type", error.to_string())]))
+        .map_err(|_| Problem::invalid(vec![FieldError::new(WHOLE, "wrong_type", "Send what the document describes.")]))
 }
 
 /// The names of an object's fields as they came. Of two with one name, most readers keep one and do not tell which

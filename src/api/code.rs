@@ -36,7 +36,7 @@ macro_rules! codes {
 }
 
 codes! {
-    BadRequest = "bad_request", 400, "Bad request", "The request could not be read as HTTP, or is one that this API has no better word for.";
+    BadRequest = "bad_request", 400, "Bad request", "The request could not be read as HTTP, or failed with a status that has no code of its own.";
     MalformedJson = "malformed_json", 400, "Malformed JSON", "The body is no JSON. The detail gives line and column.";
     Unauthenticated = "unauthenticated", 401, "Log in first", "Neither an `Authorization: Bearer` header nor a cookie says who asks. Log in.";
     TokenExpired = "token_expired", 401, "The access token has expired", "The time of the access token is over. Refresh, then repeat the request.";

@@ -15,13 +15,16 @@ pub fn catchers() -> Vec<Catcher> {
 
 #[rocket::catch(default)]
 fn any_error(status: Status, request: &Request<'_>) -> Bare {
-    let known = Problem::parked(request).or_else(|| Refusal::of(request).map(Problem::refused));
+    let refusal = Refusal::of(request);
+    let known = Problem::parked(request).or_else(|| refusal.map(Problem::refused));
     Bare(match known.filter(|problem| problem.status() == status) {
         Some(problem) => problem,
+        // Turned away to an address that nobody has.
+        None if refusal == Some(Refusal::ForeignOrigin) => Problem::of(Code::OriginNotAllowed),
         None if status == Status::NotFound => absent(request),
         // A method that Rocket does not know: the request went through no fairing, and names another one now.
         None if status == Status::BadRequest && !http::log::has_arrived(request) => wrong_method(request),
-        None => Problem::of(by_status(status.code)),
+        None => Problem::of(by_status(status.code)).with_status(status),
     })
 }
 
@@ -42,7 +45,7 @@ fn wrong_method(request: &Request<'_>) -> Problem {
 
 /// The methods that the request's path has.
 fn allowed(request: &Request<'_>) -> Vec<Method> {
-    let path: Vec<_> = request.uri().path().raw_segments().map(|segment| segment.as_str()).collect();
+    let path: Vec<_> = request.uri().path().segments().collect();
     let mut allowed: Vec<Method> = Vec::new();
     for route in request.rocket().routes().filter(|route| route.method != Method::Options) {
         let segments: Vec<_> = route.uri.path().split('/').filter(|segment| !segment.is_empty()).collect();

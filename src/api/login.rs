@@ -30,6 +30,7 @@ struct Login {
     /// Keep the session for 30 days without use instead of 12 hours.
     #[serde(default)]
     remember: bool,
+    // Words of its own would make it two schemas at once; those of the type stand in the document.
     #[serde(default)]
     #[schema(inline)]
     delivery: Delivery,

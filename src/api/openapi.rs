@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::schema::{Object, Schema, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -121,6 +121,9 @@ fn complete(operation: &mut Operation, safe: bool) {
     if operation.request_body.is_some() {
         statuses.extend([413, 415, 422]);
     }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.content.values_mut().for_each(without_null);
+    }
     let security = operation.security.take().unwrap_or_default();
     let user = SecurityRequirement::new(USER, [""; 0]);
     operation.security = Some(match security.contains(&user) {
@@ -136,6 +139,16 @@ fn complete(operation: &mut Operation, safe: bool) {
     statuses.extend(responses.keys().filter_map(|status| status.parse::<u16>().ok()).filter(|status| *status >= 400));
     for status in statuses {
         responses.insert(status.to_string(), RefOr::T(error(status)));
+    }
+}
+
+/// A body that need not be there is left out, not null.
+fn without_null(content: &mut RefOr<Content>) {
+    if let RefOr::T(Content { schema: Some(schema), .. }) = content
+        && let RefOr::T(Schema::OneOf(either)) = schema
+        && let Some(reference) = either.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+    {
+        *schema = reference.clone();
     }
 }
 

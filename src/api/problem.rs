@@ -69,6 +69,7 @@ pub struct ProblemDocument<'a> {
 #[derive(Clone, Debug)]
 pub struct Problem {
     code: Code,
+    status: Status,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     headers: Vec<Header<'static>>,
@@ -84,8 +85,15 @@ impl Problem {
     }
 
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        let problem =
-            Self { code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), cause: None, forgery: None };
+        let problem = Self {
+            code,
+            status: code.status(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+            forgery: None,
+        };
         match code {
             Code::Unauthenticated | Code::InvalidCredentials => problem.challenge("Bearer".to_owned()),
             Code::TokenExpired | Code::InvalidToken | Code::StaleCookies | Code::InvalidGrant => {
@@ -134,7 +142,12 @@ impl Problem {
     }
 
     pub fn status(&self) -> Status {
-        self.code.status()
+        self.status
+    }
+
+    /// With the status of a handler that has no code.
+    pub fn with_status(self, status: Status) -> Self {
+        Self { status, ..self }
     }
 
     pub fn with(mut self, header: Header<'static>) -> Self {
@@ -166,7 +179,7 @@ impl Problem {
 
     /// Leaves a problem for the catcher: what reads a body can only fail with a status.
     pub fn park(self, request: &Request<'_>) -> Status {
-        let status = self.code.status();
+        let status = self.status;
         *parked(request).lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(self);
         status
     }
@@ -264,7 +277,7 @@ impl<'r> Responder<'r, 'static> for Problem {
         let document = ProblemDocument {
             r#type: site.map_or(path.clone(), |site| site.config.public_url.join(&path)),
             title: self.code.title(),
-            status: self.code.status().code,
+            status: self.status.code,
             detail: &self.detail,
             code,
             errors: &self.errors,
@@ -272,7 +285,7 @@ impl<'r> Responder<'r, 'static> for Problem {
         let body = serde_json::to_string(&document).map_err(|_| Status::InternalServerError)?;
         let mut response = Response::build();
         response
-            .status(self.code.status())
+            .status(self.status)
             .header(ContentType::new("application", "problem+json"))
             .sized_body(body.len(), std::io::Cursor::new(body));
         for header in self.headers {

@@ -1,6 +1,7 @@
 //! Where the user is logged in.
 
 use rocket::http::Status;
+use rocket::http::uri::Origin;
 use rocket::serde::json::Json;
 use rocket::{Route, State, delete, get, routes};
 use serde::Serialize;
@@ -126,9 +127,14 @@ async fn end_session(
 async fn end_other_sessions(
     recent: RecentlyAuthenticated,
     _genuine: Genuine,
+    address: &Origin<'_>,
     site: &State<Site>,
     client: Client,
 ) -> Result<Status, Problem> {
+    // To Rocket, `sessions/` is `sessions`; to a program whose id is empty, it is one session.
+    if address.path().ends_with('/') {
+        return Err(Code::NotFound.into());
+    }
     let RecentlyAuthenticated { user, session } = recent;
     site.sessions.end_others(&user.id, &session, &client).await?;
     Ok(Status::NoContent)

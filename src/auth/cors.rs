@@ -5,15 +5,15 @@
 
 use std::collections::HashSet;
 
-use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::uri::Origin;
 use rocket::http::{Header, Method};
-use rocket::{Build, Data, Request, Response, Rocket};
+use rocket::{Data, Request, Response};
 use rocket_cors::{AllowedHeaders, AllowedOrigins, Cors, CorsOptions};
 
+use super::is_api;
 use super::refusal::Refusal;
-use super::{API, is_api};
 use crate::config::Config;
-use crate::id::random_text;
 
 /// Of custom headers, what a page may send.
 const REQUEST_HEADERS: [&str; 3] = ["Authorization", "Content-Type", "X-CSRF-Token"];
@@ -26,16 +26,27 @@ const METHODS: [Method; 6] = [Method::Get, Method::Head, Method::Post, Method::P
 /// How long browsers may remember the answer to a preflight, in seconds.
 const PREFLIGHT_MAX_AGE: usize = 600;
 
-/// See the module's text.
-pub struct ApiCors(Cors);
+/// Nobody's address: what a page of a foreign origin is turned away to.
+const NOWHERE: &str = "/api/foreign-origin";
 
-/// Shown to rocket_cors when it arrived; its address may be another by the time that it is answered.
-struct Shown(bool);
+/// See the module's text.
+pub struct ApiCors {
+    origins: Vec<String>,
+    cors: Cors,
+}
+
+/// What became of a request when it arrived; its address may be another by the time that it is answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    NotAsked,
+    Allowed,
+    TurnedAway,
+}
 
 impl ApiCors {
     pub fn new(config: &Config) -> Self {
-        let mut origins: Vec<&str> = config.cors_origins.iter().map(String::as_str).collect();
-        origins.push(config.public_url.origin());
+        let mut origins = config.cors_origins.clone();
+        origins.push(config.public_url.origin().to_owned());
         let options = CorsOptions {
             allowed_origins: AllowedOrigins::some_exact(&origins),
             allowed_methods: METHODS.into_iter().map(Into::into).collect(),
@@ -43,40 +54,51 @@ impl ApiCors {
             allow_credentials: true,
             expose_headers: HashSet::from(RESPONSE_HEADERS.map(str::to_owned)),
             max_age: Some(PREFLIGHT_MAX_AGE),
-            // Under the API, so that its catchers answer; where nobody else can go to be told of a fault there is not.
-            fairing_route_base: format!("{API}/cors-{}", random_text::<16>()),
             ..CorsOptions::default()
         };
-        Self(options.to_cors().expect("origins were checked with the settings"))
+        Self { cors: options.to_cors().expect("origins were checked with the settings"), origins }
+    }
+
+    /// To the letter, and one: rocket_cors parses what it compares, reads the first of several, and answers 500 to
+    /// what it cannot parse.
+    fn is_foreign(&self, request: &Request<'_>) -> bool {
+        let mut origins = request.headers().get("Origin");
+        let foreign = origins.next().is_some_and(|origin| !self.origins.iter().any(|allowed| allowed == origin));
+        foreign || origins.next().is_some()
     }
 }
 
 #[rocket::async_trait]
 impl Fairing for ApiCors {
     fn info(&self) -> Info {
-        Info { name: "hallpass: CORS", kind: Kind::Ignite | Kind::Request | Kind::Response }
-    }
-
-    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
-        self.0.on_ignite(rocket).await
+        Info { name: "hallpass: CORS", kind: Kind::Request | Kind::Response }
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        let shown = is_api(request);
-        request.local_cache(|| Shown(shown));
-        if !shown {
+        if !is_api(request) {
             return;
         }
-        let address = request.uri().to_string();
-        self.0.on_request(request, data).await;
-        if request.uri().to_string() != address {
-            Refusal::ForeignOrigin.note(request);
+        let mut turned_away = self.is_foreign(request);
+        if !turned_away {
+            let address = request.uri().to_string();
+            self.cors.on_request(request, data).await;
+            // To a route of rocket_cors' own, which anybody could ask: it is not mounted.
+            turned_away = request.uri().to_string() != address;
         }
+        if turned_away {
+            Refusal::ForeignOrigin.note(request);
+            request.set_method(Method::Get);
+            request.set_uri(Origin::const_new(NOWHERE, None));
+        }
+        request.local_cache(|| if turned_away { Verdict::TurnedAway } else { Verdict::Allowed });
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if request.local_cache(|| Shown(false)).0 {
-            self.0.on_response(request, response).await;
+        let verdict = *request.local_cache(|| Verdict::NotAsked);
+        if verdict == Verdict::Allowed {
+            self.cors.on_response(request, response).await;
+        }
+        if verdict != Verdict::NotAsked {
             // Also for who named no origin: a cache must not give that answer to who does.
             response.set_header(Header::new("Vary", "Origin"));
         }

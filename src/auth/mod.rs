@@ -159,7 +159,7 @@ fn ack(_visitor: MaybeUser) -> (ContentType, &'static [u8]) {
     (ContentType::GIF, include_bytes!("../../static/pixel.gif"))
 }
 
-/// Whether a request is for the JSON API.
+/// Whether a request is for the JSON API. Asked of the path as routes are matched: decoded, without empty segments.
 pub(crate) fn is_api(request: &Request<'_>) -> bool {
-    request.uri().path().strip_prefix(API).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    request.uri().path().segments().next() == API.strip_prefix('/')
 }

@@ -13,6 +13,7 @@ use super::bearer::Authorization;
 use super::browser::client;
 use super::cookies::Name;
 use super::exchange::{Caller, Delivery, Exchange};
+use super::refusal::Refusal;
 use super::user::CurrentUser;
 use super::{Site, carrier};
 use crate::clock::Seconds;
@@ -96,7 +97,8 @@ async fn is_live(site: &Site, tokens: &Tokens) -> bool {
 }
 
 async fn who_asks(request: &Request<'_>, site: &Site) -> Result<Caller, SessionError> {
-    if carrier::is_nobodys(request) {
+    // What was turned away already has no effect.
+    if carrier::is_nobodys(request) || Refusal::of(request).is_some() {
         return Ok(Caller::Anonymous);
     }
     // Judged by it alone: its cookies are not read, a bad one is not rescued by a cookie.

@@ -1,8 +1,5 @@
 //! Old tokens: no access, no harm to the owner, and the end of the session for who answers with one.
 
-use std::fs;
-use std::path::Path;
-
 use rocket::futures::future::join_all;
 use rocket::http::Method;
 
@@ -183,25 +180,11 @@ async fn a_bogus_probe_before_the_real_one_does_not_send_the_browser_in_circles(
     assert_eq!(answer.status, 200);
 }
 
-async fn stop(app: &TestApp) {
-    app.site().db.close().await;
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::copy(from, to).expect("a copy");
-    for ending in ["-wal", "-shm"] {
-        assert!(!from.with_file_name(format!("hallpass.db{ending}")).exists(), "checkpointed when it was stopped");
-    }
-}
-
 /// Backs up, goes on by some rotations, loses the disk, restores.
 async fn restored(rotations: usize, pause: i64) {
     let app = TestApp::start().await;
     let jar = app.registered().await.jar().clone();
-    let (database, backup) = (app.folder().join("hallpass.db"), app.folder().join("backup.db"));
-    stop(&app).await;
-    copy(&database, &backup);
-    let app = app.restart(&[]).await;
+    let app = app.back_up().await;
     let mut browser = app.browser().with_jar(jar);
     for _ in 0..rotations {
         app.advance(EXPIRED.max(pause));
@@ -210,9 +193,7 @@ async fn restored(rotations: usize, pause: i64) {
     let ahead = browser.generation();
     assert_eq!(ahead, 1 + rotations as i64);
     let jar = browser.jar().clone();
-    stop(&app).await;
-    copy(&backup, &database);
-    let app = app.restart(&[]).await;
+    let app = app.restore().await;
     let mut browser = app.browser().with_jar(jar);
     assert!(browser.is_logged_in().await, "access token good, {rotations} rotations ahead of the row");
     app.advance(EXPIRED);

@@ -4,7 +4,7 @@ use hallpass::clock::Clock;
 use rocket::local::asynchronous::Client;
 use tempfile::TempDir;
 
-use super::Browser;
+use super::{Browser, Program};
 
 /// The time when a test begins: 22 November 2026, 12:00:00 UTC.
 const START: i64 = 1_795_348_800;
@@ -42,6 +42,26 @@ impl TestApp {
         Self::open(settings, folder, clock, |rocket| rocket).await
     }
 
+    /// Copies the database while the site is stopped.
+    pub async fn back_up(self) -> Self {
+        self.copy("hallpass.db", "backup.db").await
+    }
+
+    /// Goes back to what was copied.
+    pub async fn restore(self) -> Self {
+        self.copy("backup.db", "hallpass.db").await
+    }
+
+    async fn copy(self, from: &str, to: &str) -> Self {
+        self.site().db.close().await;
+        for ending in ["-wal", "-shm"] {
+            let beside = self.folder.path().join(format!("hallpass.db{ending}"));
+            assert!(!beside.exists(), "checkpointed when it was stopped");
+        }
+        std::fs::copy(self.folder.path().join(from), self.folder.path().join(to)).expect("a copy");
+        self.restart(&[]).await
+    }
+
     async fn open(
         settings: &[(&str, &str)],
         folder: TempDir,
@@ -67,6 +87,11 @@ impl TestApp {
     /// A browser without cookies.
     pub fn browser(&self) -> Browser<'_> {
         Browser::new(self)
+    }
+
+    /// A client without cookies.
+    pub fn program(&self) -> Program<'_> {
+        Program::new(self)
     }
 
     /// A browser in which [`super::NAME`] has just registered.

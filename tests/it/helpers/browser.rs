@@ -13,6 +13,8 @@ pub struct Browser<'a> {
     /// Sent with every request, as this browser would.
     pub headers: Vec<(String, String)>,
     pub address: SocketAddr,
+    /// For JSON; the same for all pages of the site.
+    pub(super) form_token: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +31,17 @@ impl<'a> Browser<'a> {
             "User-Agent".to_owned(),
             "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0".to_owned(),
         )];
-        Self { app, jar: BTreeMap::new(), headers, address }
+        Self { app, jar: BTreeMap::new(), headers, address, form_token: None }
     }
 
     /// The same browser, seen from another address.
     pub fn at(mut self, address: [u8; 4]) -> Self {
         self.address = SocketAddr::from((address, 40_000));
         self
+    }
+
+    pub fn app(&self) -> &'a TestApp {
+        self.app
     }
 
     pub fn cookie(&self, name: &str) -> Option<&str> {
