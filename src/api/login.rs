@@ -71,7 +71,8 @@ async fn log_in(
         return Err(Forgery::NoCookie.into());
     }
     let user = site.accounts.authenticate(&email, &password, &client).await?;
-    let tokens = site.log_in(&user, remember, client.browser.as_ref(), &client).await?;
+    let browser = client.browser.as_ref().filter(|_| delivery == Delivery::Cookie);
+    let tokens = site.log_in(&user, remember, browser, &client).await?;
     if delivery == Delivery::Body {
         return Ok(Json(TokenResponse::both(tokens)));
     }

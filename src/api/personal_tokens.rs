@@ -138,6 +138,11 @@ async fn make_token(
     let owner = site.accounts.find(&recent.user.id).await?.ok_or(Code::InvalidToken)?;
     let scopes: Vec<_> = scopes.iter().map(|ScopeName(scope)| scope.as_str()).collect();
     let draft = Draft::check(&name, &scopes, expires_in_days, owner.admin)?;
+    // Asked once more, after the password's time was read: a body can be held back for as long as its sender likes,
+    // and the token would outlive the session that the owner has ended meanwhile.
+    if !site.sessions.is_live(&recent.session).await? {
+        return Err(Code::InvalidToken.into());
+    }
     let (of, token) = site.personal_tokens.create(&owner.id, owner.password_changed_at, draft, &client).await?;
     let location = format!("/api/me/tokens/{}", of.id);
     Ok(Created::new(location).body(Json(NewTokenDocument { token, of: of.into() })))

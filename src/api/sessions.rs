@@ -11,6 +11,7 @@ use super::code::Code;
 use super::problem::Problem;
 use crate::audit::Client;
 use crate::auth::Site;
+use crate::auth::bearer::Authorization;
 use crate::auth::exchange::Exchange;
 use crate::auth::forgery::Genuine;
 use crate::auth::guards::{CurrentUser, RecentlyAuthenticated};
@@ -99,6 +100,7 @@ async fn list_sessions(user: CurrentUser, site: &State<Site>) -> Result<Json<Ses
 async fn end_session(
     recent: RecentlyAuthenticated,
     _genuine: Genuine,
+    authorization: Authorization<'_>,
     id: &str,
     site: &State<Site>,
     exchange: &Exchange,
@@ -109,7 +111,8 @@ async fn end_session(
     if !site.sessions.end(&user.id, &id, Reason::Ended, Some(&client)).await? {
         return Err(Code::NotFound.into());
     }
-    if id == session {
+    // With an Authorization header, cookies were not read: they may be another session's.
+    if id == session && authorization == Authorization::Absent {
         exchange.clear();
     }
     Ok(Status::NoContent)

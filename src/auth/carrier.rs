@@ -17,14 +17,14 @@ const DEAF_DESTINATIONS: [&str; 4] = ["image", "style", "script", "font"];
 
 /// Whether nobody needs to be known for this request.
 pub fn is_nobodys(request: &Request<'_>) -> bool {
-    let path = request.uri().path();
+    let path = super::path(request);
     NOBODYS.iter().any(|nobodys| path == *nobodys)
 }
 
 /// Whether the response's cookies will be kept, and a redirect followed.
 pub fn keeps_cookies(request: &Request<'_>) -> bool {
     let headers = request.headers();
-    let path = request.uri().path();
+    let path = super::path(request);
     let is_page = !DEAF.iter().any(|deaf| path == *deaf) && !DEAF_FOLDERS.iter().any(|folder| path.starts_with(folder));
     is_page
         && request.method() != Method::Head

@@ -18,7 +18,8 @@ use crate::personal_tokens::Scope;
 /// How long after a proof of identity sensitive things may be done, in seconds (ASVS 7.5).
 pub const RECENT_SECONDS: Seconds = 5 * MINUTE;
 
-/// Anybody: the user if one is logged in.
+/// Anybody: the user if one is logged in; a program with a personal access token that lacks the scope for the method
+/// is nobody here.
 #[derive(Clone, Debug)]
 pub struct MaybeUser(pub Option<CurrentUser>);
 
@@ -81,11 +82,16 @@ fn who(request: &Request<'_>) -> Guarded<CurrentUser> {
     }
 }
 
-fn user(request: &Request<'_>) -> Guarded<CurrentUser> {
-    let scope = match request.method() {
+/// What a personal access token needs for the request's method.
+fn scope_of(request: &Request<'_>) -> Scope {
+    match request.method() {
         Method::Get | Method::Head | Method::Options => Scope::Read,
         _ => Scope::Write,
-    };
+    }
+}
+
+fn user(request: &Request<'_>) -> Guarded<CurrentUser> {
+    let scope = scope_of(request);
     match who(request) {
         Outcome::Success(user) if !user.may(scope) => turned_away(request, Refusal::Scope(scope), Status::Forbidden),
         Outcome::Forward(status) => turned_away(request, Refusal::not_a_user(request), status),
@@ -126,7 +132,7 @@ impl<'r> FromRequest<'r> for MaybeUser {
 
     async fn from_request(request: &'r Request<'_>) -> Guarded<Self> {
         match who(request) {
-            Outcome::Success(user) => Outcome::Success(Self(Some(user))),
+            Outcome::Success(user) => Outcome::Success(Self(Some(user).filter(|user| user.may(scope_of(request))))),
             Outcome::Error(error) => Outcome::Error(error),
             Outcome::Forward(_) => Outcome::Success(Self(None)),
         }

@@ -114,8 +114,8 @@ impl Site {
         Ok(Self::new(config, clock, db, keyring)?)
     }
 
-    /// Logs a user in who has just proved who they are; a browser that keeps cookies is known from then on. The tokens are the caller's to hand out: in cookies by
-    /// [`Exchange::deliver`], or in the body of the answer.
+    /// Logs a user in who has just proved who they are. The tokens are the caller's to hand out: in the cookies of
+    /// `browser` by [`Exchange::deliver`], which is known from then on; or, if there is none, in the body of the answer.
     ///
     /// # Errors
     /// The database did not answer, or [`SessionError::ProofOutdated`].
@@ -159,7 +159,13 @@ fn ack(_visitor: MaybeUser) -> (ContentType, &'static [u8]) {
     (ContentType::GIF, include_bytes!("../../static/pixel.gif"))
 }
 
-/// Whether a request is for the JSON API. Asked of the path as routes are matched: decoded, without empty segments.
+/// The request's path as Rocket finds its route: `//api/%6de` is `/api/me`, but `/api%2Fme` is not.
+pub(crate) fn path(request: &Request<'_>) -> String {
+    let segments = request.uri().path().segments();
+    segments.fold(String::new(), |path, segment| path + "/" + &segment.replace('/', "%2F"))
+}
+
+/// Whether a request is for the JSON API.
 pub(crate) fn is_api(request: &Request<'_>) -> bool {
-    request.uri().path().segments().next() == API.strip_prefix('/')
+    path(request).strip_prefix(API).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -67,6 +67,8 @@ pub struct Session {
     pub user_agent: String,
     /// Where its newest rotation came from.
     pub address: String,
+    /// Its tokens were handed out in cookies.
+    in_jar: bool,
     rotated_at: Seconds,
     salt: String,
 }
@@ -167,7 +169,8 @@ impl Sessions {
 
     /// Starts a session for a user who has just proved who they are, with new tokens (ASVS 7.2.4).
     /// `password_changed_at` is of the password that proved it: if there has been another since, or a lock, the
-    /// proof is worth nothing and the error is [`SessionError::ProofOutdated`].
+    /// proof is worth nothing and the error is [`SessionError::ProofOutdated`]. `browser` is the one in whose cookies
+    /// the tokens will be; none if they go to a program.
     pub async fn start(
         &self,
         user: &UserId,

@@ -139,6 +139,11 @@ impl Sessions {
             if !session.is_live(now) {
                 return Ok(Refresh::Dead(session.end_reason()));
             }
+            if session.in_jar && matches!(holder, Holder::Program) {
+                // A copy from the jar. A program would be given the successor as a straggler, in silence: who follows
+                // each rotation that closely could read on for as long as the owner does.
+                return Ok(Refresh::Refused);
+            }
             let carrier = match holder {
                 Holder::Jar { probes } => {
                     Carrier::Jar { answer: probes.iter().any(|probe| self.probes.is_answer(probe, &session.id, now)) }

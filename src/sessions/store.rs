@@ -13,7 +13,7 @@ macro_rules! select {
         concat!(
             "select s.id, s.user_id, s.salt, s.generation, s.parent, s.rotated_at, s.confirmed_at, s.settled_at,
                     s.recoveries, s.recoveries_since, s.remembered_at, s.auth_time, s.created_at,
-                    s.idle_expires_at, s.expires_at, s.revoked_at, s.revoked_reason, s.user_agent, s.address,
+                    s.idle_expires_at, s.expires_at, s.revoked_at, s.revoked_reason, s.browser_id, s.user_agent, s.address,
                     u.email, u.name, u.admin_at, u.locked_at
              from sessions as s join users as u on u.id = s.user_id ",
             $rest
@@ -268,6 +268,7 @@ fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
         idle_expires_at: row.try_get("idle_expires_at")?,
         expires_at: row.try_get("expires_at")?,
         revoked: is_set("revoked_at")?.then_some(reason),
+        in_jar: !row.try_get::<String, _>("browser_id")?.is_empty(),
         user_agent: row.try_get("user_agent")?,
         address: row.try_get("address")?,
         rotated_at: row.try_get("rotated_at")?,

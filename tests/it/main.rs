@@ -3,6 +3,7 @@
 
 mod accounts;
 mod activity;
+mod api_attacks;
 mod api_docs;
 mod api_errors;
 mod api_forgery;
