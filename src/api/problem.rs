@@ -23,6 +23,9 @@ use crate::http::log::RequestId;
 use crate::personal_tokens::{Scope, TokenError};
 use crate::sessions::SessionError;
 
+/// The field that stands for the whole in [`FieldError`].
+pub const WHOLE: &str = "body";
+
 /// What is wrong with one field of the request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FieldError {
@@ -259,7 +262,9 @@ impl From<Vec<Fault>> for Problem {
 
 impl From<Fault> for FieldError {
     fn from(fault: Fault) -> Self {
-        Self::new(fault.field, fault.code, fault.message)
+        // What is wrong with no single field, a page shows above its form.
+        let field = if fault.field == "form" { WHOLE } else { fault.field };
+        Self::new(field, fault.code, fault.message)
     }
 }
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 
+import readme
 from api import PROBLEM, Api
 from server import NEW_PASSWORD, PASSWORD, Server, equal
 from webdriver import Chromium
@@ -32,10 +33,11 @@ class Pages(http.server.ThreadingHTTPServer):
     """Serves an empty page: an origin for scripts to come from."""
 
     daemon_threads = True
+    page = "<!doctype html><title>Another origin</title>"
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            page = b"<!doctype html><title>Another origin</title>"
+            page = self.server.page.encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(page)))
@@ -110,11 +112,29 @@ class Journey:
 
     def run(self):
         self.api.register(EMAIL, PASSWORD, "Ada")
+        self.example_of_the_readme()
         self.by_cookies()
         if not self.short:
             self.by_bearer()
             self.from_another_site()
             self.from_a_stranger()
+
+    def example_of_the_readme(self):
+        """Served as it stands there, but for the port."""
+        empty, self.allowed.page = self.allowed.page, readme.example("html", port8000=self.server.url)
+        self.browser.open(self.allowed.origin() + "/page.html")
+        for password, said in ((NEW_PASSWORD, "is not right"), (PASSWORD, "Hello Ada")):
+            self.browser.fill(email=EMAIL, password=password)
+            self.browser.click("button")
+            end = time.monotonic() + 20
+            while said not in self.browser.text("p"):
+                assert time.monotonic() < end, f"{said!r} is not said: {self.browser.text('p')!r}"
+                time.sleep(0.1)
+        self.allowed.page = empty
+        self.browser.open(self.allowed.origin() + "/")
+        script = Script(self.browser, self.allowed.origin(), self.server, "include")
+        script.take_csrf_token()
+        script.expect(204, "POST", "/auth/logout")
 
     def pause(self):
         """Until the access token has expired."""

@@ -2,8 +2,12 @@
 //
 // Usage: service.mjs ISSUER AUDIENCE ALGORITHM
 
+import { webcrypto } from "node:crypto";
 import { createInterface } from "node:readline";
-import { createRemoteJWKSet, errors, jwtVerify } from "jose";
+
+// Debian 12 has Node 18, which has it under this name only.
+globalThis.crypto ??= webcrypto;
+const { createRemoteJWKSet, errors, jwtVerify } = await import("jose");
 
 const [issuer, audience, algorithm] = process.argv.slice(2);
 // For a key that is made by `hallpass key rotate` and signs at once: the usual 30 s between two looks at the key set

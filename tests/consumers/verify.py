@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import forge
+import readme
 from api import Api
 from report import Report
 from server import PASSWORD, Server, equal
@@ -196,6 +197,24 @@ def register(server):
     Api(server.url).register(EMAIL, PASSWORD, "Ada")
 
 
+def example_of_the_readme(binary):
+    """It must refresh by itself: between its two calls, the access token expires."""
+    with Server(binary, access_token_ttl_seconds=2) as server:
+        Api(server.url).register("ann@example.org", "wide open windows in may", "Ann")
+        lines = readme.example("python", port8000=server.url)
+        last = lines.rindex("print(")
+        program = f"{lines[:last]}import time\ntime.sleep(2.5)\n{lines[last:]}"
+        # Once more before the log-out, which needs no living access token.
+        program = program.replace("time.sleep(2.5)", "time.sleep(2.5)\nprint(session.call('GET', '/me').json()['name'])")
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        renamed, name, status = done.stdout.splitlines()
+        assert "'email': 'ann@example.org'" in renamed and "'name': 'Ann Bright'" in renamed, renamed
+        equal((name, status), ("Ann Bright", "204"), "what the example printed")
+        refreshed = [line["status"] for line in server.requests("POST", "/api/auth/refresh")]
+        equal(refreshed, [200], "refreshes")
+
+
 def main():
     binary, modules = sys.argv[1:]
     # Node looks for packages beside the module that imports them.
@@ -205,6 +224,7 @@ def main():
         Library("jose", ["node", f"{modules}/service.mjs"], JOSE),
     ]
     report = Report("consumers")
+    report.check("the README's example in Python", example_of_the_readme, binary)
     for algorithm in ("EdDSA", "ES256", "RS256"):
         with Server(binary, signing_algorithm=algorithm) as server:
             register(server)
