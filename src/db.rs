@@ -2,13 +2,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Executor};
 
 use crate::config::Config;
 
@@ -26,6 +27,45 @@ pub struct Db {
     read: AnyPool,
     write: AnyPool,
     is_sqlite: bool,
+}
+
+/// Several statements that happen together; undone unless committed.
+pub struct Transaction {
+    inner: sqlx::Transaction<'static, Any>,
+    after_commit: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Transaction {
+    /// To be done when it has happened, and only then, before the caller goes on.
+    pub fn after_commit(&mut self, done: impl FnOnce() + Send + 'static) {
+        self.after_commit.push(Box::new(done));
+    }
+
+    /// Undoes it.
+    pub async fn rollback(self) -> Result<(), DbError> {
+        Ok(self.inner.rollback().await?)
+    }
+
+    /// Makes it happen.
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.inner.commit().await?;
+        self.after_commit.into_iter().for_each(|done| done());
+        Ok(())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
 }
 
 /// The database did not do what it was asked. Nothing was changed by the call that returns it.
@@ -89,9 +129,13 @@ impl Db {
     }
 
     /// For several statements that must happen together; undone unless committed.
-    pub async fn begin(&self) -> Result<Transaction<'static, Any>, DbError> {
+    pub async fn begin(&self) -> Result<Transaction, DbError> {
         // A deferred transaction that reads first cannot wait for the lock when it comes to write.
-        Ok(if self.is_sqlite { self.write.begin_with("begin immediate").await? } else { self.write.begin().await? })
+        let inner = match self.is_sqlite {
+            true => self.write.begin_with("begin immediate").await?,
+            false => self.write.begin().await?,
+        };
+        Ok(Transaction { inner, after_commit: Vec::new() })
     }
 
     /// Whether the database answers.

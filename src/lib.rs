@@ -32,6 +32,8 @@ mod api_docs;
 #[doc(hidden)]
 pub mod audit;
 pub mod auth;
+#[doc(hidden)]
+pub mod changes;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -13,6 +13,9 @@ use crate::sessions::SessionError;
 /// A key that another process made is signed with after this long at the latest; verification asks at once.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
 
+/// What other processes changed is known here after this long at the latest, and the time that the database takes.
+const CHANGES_EVERY: Duration = Duration::from_millis(400);
+
 /// In ticks of [`KEYS_EVERY`]: ten minutes.
 const PRUNE_EVERY: u64 = 120;
 
@@ -31,11 +34,26 @@ pub fn stage() -> AdHoc {
             tokio::spawn(async move {
                 tokio::select! {
                     () = work(&site) => {}
+                    () = listen(&site) => {}
                     () = &mut shutdown => {}
                 }
             });
         })
     })
+}
+
+async fn listen(site: &Site) {
+    let mut deaf = false;
+    loop {
+        tokio::time::sleep(CHANGES_EVERY).await;
+        let heard = site.changes.listen().await;
+        if let Err(error) = &heard
+            && !deaf
+        {
+            tracing::warn!(%error, "cannot hear of changes: until that is possible, each request reads the database");
+        }
+        deaf = heard.is_err();
+    }
 }
 
 async fn work(site: &Site) {
@@ -67,7 +85,11 @@ pub async fn prune(site: &Site) -> Result<u64, SessionError> {
     loop {
         let events = audit::prune(&site.db, site.clock.now() - EVENTS_KEPT, BATCH).await?;
         let tokens = site.personal_tokens.prune(BATCH).await?;
-        let pruned = events + tokens + site.sessions.prune(BATCH).await? + site.accounts.prune(BATCH).await?;
+        let pruned = events
+            + tokens
+            + site.changes.prune(BATCH).await?
+            + site.sessions.prune(BATCH).await?
+            + site.accounts.prune(BATCH).await?;
         total += pruned;
         if pruned == 0 {
             return Ok(total);

@@ -4,7 +4,7 @@ use super::fault::{Fault, Faults};
 use super::password::normalised;
 use super::{AccountError, Accounts, Email, store, throttle};
 use crate::audit::{self, Client, Kind};
-use crate::db::DbError;
+use crate::changes::Subject;
 use crate::id::{SessionId, UserId};
 use crate::sessions::{self, Reason};
 
@@ -13,7 +13,12 @@ impl Accounts {
     pub async fn change_name(&self, id: &UserId, name: &str) -> Result<(), AccountError> {
         let mut faults = Faults::default();
         let Some(name) = faults.own_name(name) else { return Err(AccountError::Invalid(faults.list())) };
-        if store::set_name(&self.db, id, &name).await? { Ok(()) } else { Err(AccountError::Unknown) }
+        let mut tx = self.db.begin().await?;
+        if !store::set_name(&mut tx, id, &name).await? {
+            return Err(AccountError::Unknown);
+        }
+        self.changes.announce(&mut tx, Subject::User(id.clone())).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Changes the password of who knows the current one (ASVS 6.2.3), and ends all sessions but `keep_session`
@@ -57,7 +62,8 @@ impl Accounts {
         }
         sessions::revoke_all(&mut tx, id, Some(keep_session), Reason::Password, now).await?;
         audit::record(&mut tx, now, Kind::PasswordChanged, id, Some(keep_session), Some(client)).await?;
-        tx.commit().await.map_err(DbError::from)?;
+        self.changes.announce(&mut tx, Subject::User(id.clone())).await?;
+        tx.commit().await?;
         Ok(())
     }
 }

@@ -26,6 +26,7 @@ pub use error::AccountError;
 pub use fault::Fault;
 pub use hasher::PasswordError;
 
+use crate::changes::Changes;
 use crate::clock::{Clock, DAY, Seconds};
 use crate::config::{Config, Registration};
 use crate::db::{Db, DbError};
@@ -64,6 +65,7 @@ pub struct Accounts {
     hasher: Hasher,
     policy: Arc<Policy>,
     registration: Registration,
+    changes: Changes,
 }
 
 impl Accounts {
@@ -71,10 +73,10 @@ impl Accounts {
     ///
     /// # Errors
     /// If Argon2 cannot work with the configured parameters, for lack of memory for instance.
-    pub fn new(config: &Config, db: Db, clock: Clock) -> Result<Self, PasswordError> {
+    pub fn new(config: &Config, db: Db, clock: Clock, changes: Changes) -> Result<Self, PasswordError> {
         let policy = Policy { min_length: config.password_min_length, site_name: config.site_name.clone() };
         let hasher = Hasher::new(config)?;
-        Ok(Self { db, clock, hasher, policy: Arc::new(policy), registration: config.registration })
+        Ok(Self { db, clock, hasher, policy: Arc::new(policy), registration: config.registration, changes })
     }
 
     /// The account of that identifier.

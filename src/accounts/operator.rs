@@ -5,6 +5,7 @@ use super::password::NewPassword;
 use super::registration::{Form, taken};
 use super::{AccountError, Accounts, Email, User, store};
 use crate::audit::{self, Kind};
+use crate::changes::Subject;
 use crate::db::DbError;
 use crate::personal_tokens;
 use crate::sessions::{self, Reason};
@@ -17,7 +18,7 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         let made = self.insert(&mut tx, &email, name, &hash, admin, None).await?;
         let user = made.ok_or_else(|| AccountError::Invalid(vec![taken()]))?;
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         Ok(user)
     }
 
@@ -34,8 +35,9 @@ impl Accounts {
         if store::lock(&mut tx, &user.id, now).await? {
             sessions::revoke_all(&mut tx, &user.id, None, Reason::Locked, now).await?;
             audit::record(&mut tx, now, Kind::Locked, &user.id, None, None).await?;
+            self.changes.announce(&mut tx, Subject::User(user.id.clone())).await?;
         }
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         Ok(User { locked: true, ..user })
     }
 
@@ -45,8 +47,9 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         if store::unlock(&mut tx, &user.id).await? {
             audit::record(&mut tx, self.clock.now(), Kind::Unlocked, &user.id, None, None).await?;
+            self.changes.announce(&mut tx, Subject::User(user.id.clone())).await?;
         }
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         Ok(User { locked: false, ..user })
     }
 
@@ -63,7 +66,8 @@ impl Accounts {
         sessions::revoke_all(&mut tx, &user.id, None, Reason::Password, now).await?;
         personal_tokens::revoke_all(&mut tx, &user.id, now).await?;
         audit::record(&mut tx, now, Kind::PasswordSet, &user.id, None, None).await?;
-        tx.commit().await.map_err(DbError::from)?;
+        self.changes.announce(&mut tx, Subject::User(user.id.clone())).await?;
+        tx.commit().await?;
         Ok(User { password_changed_at: now, ..user })
     }
 
@@ -74,8 +78,9 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         if store::make_admin(&mut tx, &user.id, now).await? {
             audit::record(&mut tx, now, Kind::MadeAdmin, &user.id, None, None).await?;
+            self.changes.announce(&mut tx, Subject::User(user.id.clone())).await?;
         }
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         Ok(User { admin: true, ..user })
     }
 

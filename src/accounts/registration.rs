@@ -54,7 +54,7 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         let made = self.insert(&mut tx, &form.email, form.name, &hash, false, Some(client)).await?;
         let user = made.ok_or_else(|| AccountError::Invalid(vec![taken()]))?;
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         reservation.succeeded(&self.db).await;
         Ok(user)
     }
@@ -82,7 +82,7 @@ impl Accounts {
         }
         let made = self.insert(&mut tx, &form.email, form.name, &hash, true, Some(client)).await?;
         let user = made.ok_or_else(|| AccountError::Invalid(vec![taken()]))?;
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         Ok(user)
     }
 

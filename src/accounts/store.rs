@@ -130,11 +130,11 @@ pub async fn insert(
     Ok(inserted.rows_affected() == 1)
 }
 
-pub async fn set_name(db: &Db, id: &UserId, name: &str) -> Result<bool, DbError> {
+pub async fn set_name(connection: &mut AnyConnection, id: &UserId, name: &str) -> Result<bool, DbError> {
     let changed = sqlx::query("update users set name = $2 where id = $1")
         .bind(id.as_str())
         .bind(name)
-        .execute(db.write())
+        .execute(connection)
         .await?;
     Ok(changed.rows_affected() == 1)
 }

@@ -27,9 +27,10 @@ use rocket::request;
 
 use crate::accounts::{Accounts, PasswordError, User};
 use crate::audit::Client;
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{self, Db};
+use crate::db::{self, Db, DbError};
 use crate::id::BrowserId;
 use crate::keyring::{Keyring, KeyringError};
 use crate::personal_tokens::PersonalTokens;
@@ -58,6 +59,8 @@ pub struct Site {
     #[doc(hidden)]
     pub db: Db,
     #[doc(hidden)]
+    pub changes: Changes,
+    #[doc(hidden)]
     pub keyring: Keyring,
     /// To list and end sessions.
     pub sessions: Sessions,
@@ -82,6 +85,9 @@ pub enum OpenError {
     /// The master secret or a signing key cannot be read.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Changes(DbError),
     /// Argon2 cannot work with the configured parameters.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -89,10 +95,12 @@ pub enum OpenError {
 
 impl Site {
     fn new(config: Config, clock: Clock, db: Db, keyring: Keyring) -> Result<Self, PasswordError> {
+        let changes = Changes::new(&db, &clock);
         Ok(Self {
-            sessions: Sessions::new(&db, &clock, &keyring, &config),
+            sessions: Sessions::new(&db, &clock, &keyring, &changes, &config),
             personal_tokens: PersonalTokens::new(&db, &clock),
-            accounts: Accounts::new(&config, db.clone(), clock.clone())?,
+            accounts: Accounts::new(&config, db.clone(), clock.clone(), changes.clone())?,
+            changes,
             cookies: Cookies::new(&config.public_url),
             browser_ids: BrowserIds::new(keyring.secret()),
             form_tokens: FormTokens::new(keyring.secret()),
@@ -111,7 +119,9 @@ impl Site {
         let db = Db::open(&config).await?;
         db.migrate().await?;
         let keyring = Keyring::open(&db, &clock, &config).await?;
-        Ok(Self::new(config, clock, db, keyring)?)
+        let site = Self::new(config, clock, db, keyring)?;
+        site.changes.listen().await.map_err(OpenError::Changes)?;
+        Ok(site)
     }
 
     /// Logs a user in who has just proved who they are. The tokens are the caller's to hand out: in the cookies of

@@ -117,7 +117,7 @@ impl PersonalTokens {
         }
         store::insert(&mut tx, user, &token, &hashed(&text)).await?;
         audit::record(&mut tx, now, Kind::TokenCreated, user, None, Some(client)).await?;
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         Ok((token, text))
     }
 

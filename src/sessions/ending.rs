@@ -2,6 +2,7 @@
 
 use super::{Reason, Session, SessionError, Sessions, revoke_all, store};
 use crate::audit::{self, Client, Kind};
+use crate::changes::Subject;
 use crate::clock::{DAY, Seconds};
 use crate::id::{SessionId, UserId};
 
@@ -45,6 +46,7 @@ impl Sessions {
         let mut transaction = self.db.begin().await?;
         if store::revoke(&mut transaction, id, reason, now).await? {
             audit::record(&mut transaction, now, kind, user, Some(id), client).await?;
+            self.changes.announce(&mut transaction, Subject::Session(id.clone())).await?;
         }
         transaction.commit().await?;
         Ok(true)
@@ -57,6 +59,7 @@ impl Sessions {
         let ended = revoke_all(&mut transaction, user, Some(kept), Reason::Ended, now).await?;
         if ended > 0 {
             audit::record(&mut transaction, now, Kind::OtherSessionsEnded, user, Some(kept), Some(client)).await?;
+            self.changes.announce(&mut transaction, Subject::User(user.clone())).await?;
         }
         transaction.commit().await?;
         Ok(ended)
@@ -69,6 +72,7 @@ impl Sessions {
         let ended = revoke_all(&mut transaction, user, None, Reason::Ended, now).await?;
         if ended > 0 {
             audit::record(&mut transaction, now, Kind::AllSessionsEnded, user, None, None).await?;
+            self.changes.announce(&mut transaction, Subject::User(user.clone())).await?;
         }
         transaction.commit().await?;
         Ok(ended)

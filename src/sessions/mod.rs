@@ -1,6 +1,7 @@
 //! That you are logged in: sessions are started, refreshed, listed and ended here.
 
 mod ending;
+mod live;
 mod presented;
 #[doc(hidden)]
 pub mod probe;
@@ -9,6 +10,7 @@ pub mod rotation;
 mod store;
 
 use crate::audit::{self, Client, Kind};
+use crate::changes::Changes;
 use crate::clock::{Clock, HOUR, Seconds};
 use crate::config::Config;
 use crate::db::{Db, DbError};
@@ -18,6 +20,7 @@ use crate::named::named;
 use crate::tokens::InvalidToken;
 use crate::tokens::access::{self, AccessTokens};
 use crate::tokens::refresh::{self, RefreshTokens};
+use live::Live;
 pub use presented::{Access, Holder, Refresh};
 use probe::Probes;
 use rotation::Family;
@@ -140,6 +143,8 @@ pub struct Sessions {
     access: AccessTokens,
     refresh: RefreshTokens,
     probes: Probes,
+    changes: Changes,
+    live: Live,
     idle_remembered: Seconds,
     lifetime: Seconds,
     grace: Seconds,
@@ -147,7 +152,7 @@ pub struct Sessions {
 
 impl Sessions {
     #[doc(hidden)]
-    pub fn new(db: &Db, clock: &Clock, keyring: &Keyring, config: &Config) -> Self {
+    pub fn new(db: &Db, clock: &Clock, keyring: &Keyring, changes: &Changes, config: &Config) -> Self {
         let issuer = config.public_url.origin();
         Self {
             db: db.clone(),
@@ -156,6 +161,8 @@ impl Sessions {
             access: AccessTokens::new(issuer, config.access_token_ttl_seconds),
             refresh: RefreshTokens::new(issuer, keyring.secret()),
             probes: Probes::new(keyring.secret()),
+            changes: changes.clone(),
+            live: Live::new(changes),
             idle_remembered: config.refresh_token_ttl_seconds,
             lifetime: config.session_max_seconds,
             grace: config.refresh_grace_seconds,

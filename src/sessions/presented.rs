@@ -1,10 +1,13 @@
 //! A token is presented: who is it, and what becomes of the session?
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::live::Seen;
 use super::rotation::{self, Carrier, Decision, Family};
 use super::{Reason, Session, SessionError, Sessions, Tokens, store};
 use crate::audit::{self, Client, Kind};
+use crate::changes::Subject;
 use crate::clock::{HOUR, Seconds};
 use crate::id::{SessionId, UserId};
 use crate::tokens::access::{AccessClaims, AccessError};
@@ -21,8 +24,8 @@ const STALE_REPORTED_EVERY: Seconds = HOUR;
 pub enum Access {
     /// Authenticated.
     Good {
-        /// Live, as read from the database for this call.
-        session: Box<Session>,
+        /// Live, as last read from the database: nothing about it has changed since.
+        session: Arc<Session>,
         /// Of the refresh token that it was issued with.
         generation: i64,
         /// The token's own end.
@@ -82,25 +85,34 @@ impl Sessions {
     /// Who an access token stands for, right now: the user must still exist, be active, and not have ended the
     /// session. Confirms the generation that it was issued with.
     pub async fn authenticate(&self, token: &str) -> Result<Access, SessionError> {
+        let now = self.clock.now();
+        if let Some(seen) = self.live.recall(token, now, self.grace) {
+            return Ok(Access::Good {
+                session: Arc::clone(&seen.session),
+                generation: seen.generation,
+                expires_at: seen.expires_at,
+                auth_time: seen.auth_time,
+            });
+        }
         let claims = match self.verified(token).await? {
             Ok(claims) => claims,
             Err(AccessError::Expired) => return Ok(Access::Expired),
             Err(AccessError::Invalid | AccessError::UnknownKey) => return Ok(Access::Dead(None)),
         };
-        let session = match self.live(&claims.sid, &claims.sub).await? {
+        let version = self.changes.version(&claims.sid, &claims.sub);
+        let mut session = match self.live(&claims.sid, &claims.sub).await? {
             Ok(session) => session,
             Err(reason) => return Ok(Access::Dead(reason)),
         };
         if !rotation::access_is_good(&session.family, claims.generation) {
             return Ok(Access::Expired);
         }
-        self.note_seen(&session, claims.generation).await;
-        Ok(Access::Good {
-            session: Box::new(session),
-            generation: claims.generation,
-            expires_at: claims.exp,
-            auth_time: claims.auth_time,
-        })
+        session.family = self.note_seen(&session, claims.generation).await;
+        let (generation, expires_at, auth_time) = (claims.generation, claims.exp, claims.auth_time);
+        let session = Arc::new(session);
+        let seen = Seen { session: Arc::clone(&session), generation, expires_at, auth_time, version };
+        self.live.remember(token, seen);
+        Ok(Access::Good { session, generation, expires_at, auth_time })
     }
 
     /// Of several refresh tokens, the genuine one that was issued last.
@@ -231,17 +243,30 @@ impl Sessions {
         client: &Client,
     ) -> Result<Option<Session>, SessionError> {
         let idle_expires_at = self.idle_end(now, session.remembered, session.expires_at);
-        let advanced = store::advance(&self.db, session, &family, now, idle_expires_at, client).await?;
+        let advanced = if family.skips(&session.family) {
+            // Access tokens of what is skipped count as expired: whoever remembers them must learn of it.
+            let mut transaction = self.db.begin().await?;
+            let advanced = store::advance(&mut *transaction, session, &family, now, idle_expires_at, client).await?;
+            self.changes.announce(&mut transaction, Subject::Session(session.id.clone())).await?;
+            transaction.commit().await?;
+            advanced
+        } else {
+            store::advance(self.db.write(), session, &family, now, idle_expires_at, client).await?
+        };
         Ok(advanced.then(|| Session { family, rotated_at: now, idle_expires_at, ..session.clone() }))
     }
 
-    /// A write that fails here costs nothing but a later proof: the next request will bring it again.
-    async fn note_seen(&self, session: &Session, generation: i64) {
+    /// The family with what was noted. A write that fails here costs nothing but a later proof: the next request will
+    /// bring it again.
+    async fn note_seen(&self, session: &Session, generation: i64) -> Family {
         let now = self.clock.now();
-        if let Some(mark) = rotation::mark(&session.family, generation, now, self.grace)
-            && let Err(error) = store::mark(&self.db, session, mark, now).await
-        {
-            tracing::warn!(%error, session = session.id.as_str(), "could not note that a token was seen");
+        let Some(mark) = rotation::mark(&session.family, generation, now, self.grace) else { return session.family };
+        match store::mark(&self.db, session, mark, now).await {
+            Ok(()) => session.family.marked(mark, now),
+            Err(error) => {
+                tracing::warn!(%error, session = session.id.as_str(), "could not note that a token was seen");
+                session.family
+            }
         }
     }
 
@@ -251,6 +276,7 @@ impl Sessions {
         if revoked {
             let (owner, id) = (&session.owner.id, Some(&session.id));
             audit::record(&mut transaction, now, Kind::Replayed, owner, id, Some(client)).await?;
+            self.changes.announce(&mut transaction, Subject::Session(session.id.clone())).await?;
         }
         transaction.commit().await?;
         Ok(revoked)

@@ -123,12 +123,25 @@ impl Family {
         Self { generation: from + 1, parent: from, confirmed_at: None, settled_at: None, ..self }
     }
 
+    /// After what [`mark`] said has been noted.
+    pub fn marked(self, mark: Mark, now: Seconds) -> Self {
+        match mark {
+            Mark::Confirm => Self { confirmed_at: Some(now), ..self },
+            Mark::Settle => Self { settled_at: Some(now), ..self },
+        }
+    }
+
     /// After [`Decision::Recover`].
     pub fn recovered(self, now: Seconds) -> Self {
         let recoveries = self.recoveries_before(now);
         let recoveries_since = if recoveries == 0 { now } else { self.recoveries_since };
         let generation = self.generation + 1;
         Self { generation, confirmed_at: None, settled_at: None, recoveries: recoveries + 1, recoveries_since, ..self }
+    }
+
+    /// Whether generations that `before` had are good no more, as after [`Decision::Recover`].
+    pub fn skips(&self, before: &Self) -> bool {
+        self.parent < before.generation
     }
 
     /// How often the family has recovered within the window that `now` is in.

@@ -1,5 +1,5 @@
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::{Any, AnyConnection, Executor, Row};
 
 use super::rotation::{Family, Mark};
 use super::{Owner, Reason, Session};
@@ -115,7 +115,7 @@ pub async fn all_live(db: &Db, now: Seconds) -> Result<Vec<Session>, DbError> {
 
 /// Moves a live session from the state that was read to the next; false if it is no longer in that state.
 pub async fn advance(
-    db: &Db,
+    executor: impl Executor<'_, Database = Any>,
     from: &Session,
     to: &Family,
     now: Seconds,
@@ -143,7 +143,7 @@ pub async fn advance(
     .bind(from.family.generation)
     .bind(from.family.parent)
     .bind(settled_at_read)
-    .execute(db.write())
+    .execute(executor)
     .await?;
     Ok(advanced.rows_affected() == 1)
 }
