@@ -44,6 +44,20 @@ pub enum AccountError {
     Db(#[from] DbError),
 }
 
+impl AccountError {
+    /// What a password that proves nothing means to who is logged in: a fault of `field`. A lock has ended the session
+    /// by then.
+    pub(super) fn of_owner(self, field: &'static str) -> Self {
+        match self {
+            Self::Wrong => {
+                Self::Invalid(vec![Fault::new(field, "wrong", "This is not your current password. Try again.")])
+            }
+            Self::Locked => Self::Unknown,
+            other => other,
+        }
+    }
+}
+
 impl From<PasswordError> for AccountError {
     fn from(error: PasswordError) -> Self {
         match error {

@@ -15,14 +15,11 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayItems, Object, Schema, SchemaType, Type};
 
 use super::code::Code;
-use super::problem::{FieldError, Problem};
+use super::problem::{FieldError, Problem, WHOLE};
 use crate::http::body;
 
 /// Nobody reads more, and the answer must not be larger than the question.
 const FAULTS_MAX: usize = 20;
-
-/// The field that stands for the whole in [`FieldError`].
-const WHOLE: &str = "body";
 
 /// A JSON object in the request's body. What cannot be read is answered by the catcher.
 pub struct Body<T>(pub T);

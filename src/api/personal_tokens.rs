@@ -140,8 +140,7 @@ async fn make_token(
     let Body(TokenDraft { name, scopes, expires_in_days, password }) = body;
     let scopes: Vec<_> = scopes.iter().map(|ScopeName(scope)| scope.as_str()).collect();
     let draft = Draft::check(&name, &scopes, expires_in_days, visitor.user.admin)?;
-    let proved = site.accounts.reauthenticate(&visitor.user.id, &password, &client).await;
-    let owner = proved.map_err(|error| Problem::of_password(error, "password"))?;
+    let owner = site.accounts.reauthenticate(&visitor.user.id, &password, &client).await?;
     let (of, token) = site.personal_tokens.create(&owner.id, owner.password_changed_at, draft, &client).await?;
     let location = format!("/api/me/tokens/{}", of.id);
     Ok(Created::new(location).body(Json(NewTokenDocument { token, of: of.into() })))

@@ -17,11 +17,14 @@ use crate::auth::guards::RECENT_SECONDS;
 use crate::auth::refusal::Refusal;
 use crate::clock::Seconds;
 use crate::db::DbError;
-use crate::fault::{CODES, Fault};
+use crate::fault::{self, CODES, Fault};
 use crate::http::RETRY_AFTER_SECONDS;
 use crate::http::log::RequestId;
 use crate::personal_tokens::{Scope, TokenError};
 use crate::sessions::SessionError;
+
+/// The field that stands for the whole in [`FieldError`].
+pub const WHOLE: &str = "body";
 
 /// What is wrong with one field of the request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -155,16 +158,6 @@ impl Problem {
         self
     }
 
-    /// `field` is where a password that proves nothing is shown to be wrong.
-    pub fn of_password(error: AccountError, field: &'static str) -> Self {
-        match error {
-            AccountError::Wrong | AccountError::Locked => {
-                Self::invalid(vec![FieldError::new(field, "wrong", "This is not your password. Try again.")])
-            }
-            error => error.into(),
-        }
-    }
-
     fn challenge(self, challenge: String) -> Self {
         self.with(Header::new("WWW-Authenticate", challenge))
     }
@@ -259,7 +252,9 @@ impl From<Vec<Fault>> for Problem {
 
 impl From<Fault> for FieldError {
     fn from(fault: Fault) -> Self {
-        Self::new(fault.field, fault.code, fault.message)
+        // Who sends JSON knows of no form.
+        let field = if fault.field == fault::WHOLE { WHOLE } else { fault.field };
+        Self::new(field, fault.code, fault.message)
     }
 }
 

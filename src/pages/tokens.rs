@@ -8,7 +8,7 @@ use super::answer::{Answer, Failure, Refusal};
 use super::form::{Fields, Submission};
 use super::page::{Faults, Frame, Notice, Page, SeeOther};
 use super::words;
-use crate::accounts::{AccountError, Fault};
+use crate::accounts::Fault;
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::guards::{CurrentUser, RecentlyAuthenticated};
@@ -188,11 +188,7 @@ async fn make(
     let (Some(draft), true) = (draft, faults.is_empty()) else { return Ok(Err(Refusal::faults(faults))) };
     let owner = match site.accounts.reauthenticate(&user.id, password, client).await {
         Ok(owner) => owner,
-        Err(AccountError::Wrong) => {
-            let wrong = Fault::new("password", "wrong", "This is not your current password. Try again.");
-            return Ok(Err(Refusal::faults(vec![wrong])));
-        }
-        Err(error) => return Refusal::of(error, "password").map(Err),
+        Err(error) => return Refusal::of(error).map(Err),
     };
     match site.personal_tokens.create(&owner.id, owner.password_changed_at, draft, client).await {
         Ok((_, token)) => Ok(Ok(token)),

@@ -31,7 +31,7 @@ fn scopes_are_a_set_and_admin_is_for_administrators() {
     assert_eq!(printed(&["admin", "read", "write", "read"]).as_deref(), Some("read write admin"));
     assert_eq!(printed(&["write"]).as_deref(), Some("write"));
     for unknown in ["", "Read", "read write", "owner"] {
-        assert_eq!(codes("x", &["read", unknown], 1, true), [("scopes", "unknown")], "{unknown:?}");
+        assert_eq!(codes("x", &["read", unknown], 1, true), [("scopes", "not_allowed")], "{unknown:?}");
     }
     assert_eq!(codes("x", &["admin"], 1, false), [("scopes", "not_allowed")]);
     let scopes = Scopes::of(&[Scope::Write]).expect("one");

@@ -7,6 +7,7 @@ use rocket::{get, post, routes};
 use serde_json::{Value, json};
 
 use crate::helpers::{EMAIL, NAME, PASSWORD, Program, TestApp};
+use crate::personal_tokens::created;
 
 const TOKENS: &str = "/api/me/tokens";
 const DAY: i64 = 24 * 3600;
@@ -89,6 +90,16 @@ async fn what_is_wrong_with_a_draft_is_told_field_by_field() {
         assert_eq!(codes, expected, "{draft}");
     }
     assert_eq!(owner.get(TOKENS).await.json(), json!({ "tokens": [] }));
+}
+
+#[rocket::async_test]
+async fn the_fifty_first_token_is_a_fault_of_the_whole_body() {
+    let app = site().await;
+    let owner = owner(&app).await;
+    for _ in 0..50 {
+        created(&app, "x", 1).await;
+    }
+    owner.post(TOKENS, draft(&["read"])).await.is_fault("body", "too_many");
 }
 
 /// An embedding site's routes: the guards are the same there.
