@@ -37,7 +37,7 @@ pub const WHOLE: &str = "form";
 /// One thing that is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// As in the form and in JSON: `email`, `new_password`; [`WHOLE`] if it is no single one.
+    /// As in the form and in JSON: `email`, `new_password`; `form` if it is the whole.
     pub field: &'static str,
     /// For machines; stays what it is.
     pub code: &'static str,
