@@ -37,7 +37,7 @@ struct SessionDocument {
     /// Where it was used last.
     #[schema(example = "198.51.100.7")]
     address: String,
-    /// Kept for 30 days without use instead of 12 hours.
+    /// Kept for 30 days without use, by default, instead of 12 hours.
     remembered: bool,
     /// When it began.
     created_at: i64,
