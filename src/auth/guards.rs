@@ -23,7 +23,7 @@ pub const RECENT_SECONDS: Seconds = 5 * MINUTE;
 #[derive(Clone, Debug)]
 pub struct MaybeUser(pub Option<CurrentUser>);
 
-/// Anybody, logged in or not: the answer is the same for all, also while it cannot be told who asks.
+/// Anybody: nothing depends on who asks, so that it passes also while that cannot be told.
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
 
@@ -63,7 +63,8 @@ pub struct RecentlyAuthenticated {
     pub session: SessionId,
 }
 
-/// A logged-in administrator. Other users get 403; who is not logged in is sent to the log-in page.
+/// A logged-in administrator; or a program with a personal access token of theirs, which has the scope `admin` besides
+/// the one for the method. Other users and tokens get 403; who is not logged in is sent to the log-in page.
 #[derive(Clone, Debug)]
 pub struct Admin(pub CurrentUser);
 

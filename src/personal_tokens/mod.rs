@@ -22,7 +22,7 @@ use crate::id::{PersonalTokenId, UserId, hashed, random_text};
 use crate::sessions::Owner;
 
 /// What every token begins with: scanners for secrets that lie about can tell what they have found.
-pub const PREFIX: &str = "hpt_";
+const PREFIX: &str = "hpt_";
 
 /// Random bytes in a token; as base64url, 43 characters.
 const TOKEN_BYTES: usize = 32;
