@@ -41,7 +41,7 @@ fn known_scopes(given: &[&str], is_admin: bool) -> Result<Scopes, Fault> {
     let known = known.map_err(|()| fault("not_allowed", &format!("Choose from {}.", Scope::NAMES.join(", "))))?;
     let scopes = Scopes::of(&known).ok_or_else(|| fault("required", "Choose what the token may be used for."))?;
     if scopes.contains(Scope::Admin) && !is_admin {
-        return Err(fault("not_allowed", "Only an administrator’s token can be given the scope admin."));
+        return Err(fault("not_allowed", "Leave out the scope admin: only administrators can give it."));
     }
     Ok(scopes)
 }
