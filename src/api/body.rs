@@ -70,6 +70,7 @@ fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
     let Value::Object(fields) = serde_json::from_slice(body).map_err(malformed)? else {
         return Err(Problem::invalid(vec![FieldError::new(WHOLE, "wrong_type", "Send a JSON object: {…}.")]));
     };
+    let fields: Map<_, _> = fields.into_iter().map(|(name, value)| (name, whole(value))).collect();
     let Names(names) = serde_json::from_slice(body).map_err(malformed)?;
     let RefOr::T(Schema::Object(schema)) = T::schema() else {
         unreachable!("a body's schema is an object's");
@@ -122,6 +123,16 @@ impl<'de> Deserialize<'de> for Names {
 fn repeated(names: &[String]) -> BTreeSet<&str> {
     let mut seen = HashSet::new();
     names.iter().map(String::as_str).filter(|name| !seen.insert(*name)).collect()
+}
+
+/// 30.0 is an integer, too (JSON Schema Core section 4.2.3).
+fn whole(value: Value) -> Value {
+    /// Above, not every whole number has a floating point of its own (RFC 7493 section 2.2).
+    const EXACT: f64 = 9_007_199_254_740_991.0;
+    match value.as_f64() {
+        Some(number) if value.is_f64() && number.fract() == 0.0 && number.abs() <= EXACT => (number as i64).into(),
+        _ => value,
+    }
 }
 
 fn faults_of(schema: &Object, fields: &Map<String, Value>) -> Vec<FieldError> {

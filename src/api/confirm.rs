@@ -22,7 +22,7 @@ pub fn routes() -> Vec<Route> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Confirmation {
-    #[schema(example = "wide open windows in may", format = Password)]
+    #[schema(example = "wide open windows in may", format = Password, min_length = 1)]
     password: String,
 }
 

@@ -1,10 +1,11 @@
 //! Catchers: under `/api`, every error is a problem document, whoever noticed it.
 
-use rocket::http::{Header, Method, Status};
+use rocket::http::Status;
 use rocket::response::Responder;
 use rocket::{Catcher, Request};
 
 use super::code::Code;
+use super::methods;
 use super::problem::Problem;
 use crate::auth::refusal::Refusal;
 use crate::http;
@@ -23,47 +24,27 @@ fn any_error(status: Status, request: &Request<'_>) -> Bare {
         None if refusal == Some(Refusal::ForeignOrigin) => Problem::of(Code::OriginNotAllowed),
         None if status == Status::NotFound => absent(request),
         // A method that Rocket does not know: the request went through no fairing, and names another one now.
-        None if status == Status::BadRequest && !http::log::has_arrived(request) => wrong_method(request),
+        None if status == Status::BadRequest && !http::log::has_arrived(request) => {
+            wrong_method(request, Code::BadRequest)
+        }
         None => Problem::of(Code::of_status(status)).with_status(status),
     })
 }
 
 /// Rocket answers 404 to a method that a path does not have (RFC 9110 section 15.5.6).
 fn absent(request: &Request<'_>) -> Problem {
-    match allowed(request) {
-        methods if methods.is_empty() || methods.contains(&request.method()) => Problem::of(Code::NotFound),
-        methods => not_allowed(methods),
+    let methods = methods::of_path(request);
+    match methods.contains(&request.method()) {
+        true => Problem::of(Code::NotFound),
+        false => wrong_method(request, Code::NotFound),
     }
 }
 
-fn wrong_method(request: &Request<'_>) -> Problem {
-    match allowed(request) {
-        methods if methods.is_empty() => Problem::of(Code::BadRequest),
-        methods => not_allowed(methods),
+fn wrong_method(request: &Request<'_>, otherwise: Code) -> Problem {
+    match methods::allow(request) {
+        Some(allow) => Problem::of(Code::MethodNotAllowed).with(allow),
+        None => Problem::of(otherwise),
     }
-}
-
-/// The methods that the request's path has.
-fn allowed(request: &Request<'_>) -> Vec<Method> {
-    let path: Vec<_> = request.uri().path().segments().collect();
-    let mut allowed: Vec<Method> = Vec::new();
-    for route in request.rocket().routes().filter(|route| route.method != Method::Options) {
-        let segments: Vec<_> = route.uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
-        let fits = segments.len() == path.len()
-            && segments.iter().zip(&path).all(|(route, given)| route.starts_with('<') || route == given);
-        if fits && !allowed.contains(&route.method) {
-            allowed.push(route.method);
-        }
-    }
-    if allowed.contains(&Method::Get) {
-        allowed.push(Method::Head);
-    }
-    allowed
-}
-
-fn not_allowed(methods: Vec<Method>) -> Problem {
-    let names: Vec<_> = methods.iter().chain([&Method::Options]).map(|method| method.as_str()).collect();
-    Problem::of(Code::MethodNotAllowed).with(Header::new("Allow", names.join(", ")))
 }
 
 /// An error that no fairing may come after.

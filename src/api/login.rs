@@ -23,9 +23,9 @@ pub fn routes() -> Vec<Route> {
 #[serde(deny_unknown_fields)]
 struct Login {
     /// As at registration; case does not count.
-    #[schema(example = "ann@example.org")]
+    #[schema(example = "ann@example.org", min_length = 1)]
     email: String,
-    #[schema(example = "wide open windows in may", format = Password)]
+    #[schema(example = "wide open windows in may", format = Password, min_length = 1)]
     password: String,
     /// Keep the session for 30 days without use, by default, instead of 12 hours.
     #[serde(default)]

@@ -60,17 +60,17 @@ impl From<User> for AccountDocument {
 #[serde(deny_unknown_fields)]
 struct Profile {
     /// 1 to 100 characters.
-    #[schema(example = "Ann Bright")]
+    #[schema(example = "Ann Bright", min_length = 1, max_length = 100)]
     name: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PasswordChange {
-    #[schema(example = "wide open windows in may", format = Password)]
+    #[schema(example = "wide open windows in may", format = Password, min_length = 1)]
     current_password: String,
     /// By default at least 15 characters. Common and predictable ones are refused.
-    #[schema(example = "every second door is green", format = Password)]
+    #[schema(example = "every second door is green", format = Password, min_length = 8, max_length = 256)]
     new_password: String,
 }
 

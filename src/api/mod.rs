@@ -11,6 +11,7 @@ mod events;
 mod login;
 mod logout;
 mod me;
+mod methods;
 pub mod openapi;
 mod personal_tokens;
 mod problem;
@@ -21,9 +22,7 @@ mod token_response;
 mod users;
 
 use rocket::fairing::AdHoc;
-use rocket::http::Status;
 
-use crate::auth::guards::Anyone;
 use crate::auth::{API, Site};
 
 /// Mounts the routes and catchers of this module.
@@ -42,7 +41,7 @@ pub fn stage() -> AdHoc {
             users::routes(),
             setup::routes(),
             openapi::routes(),
-            rocket::routes![preflight],
+            methods::routes(),
         ];
         let document = rocket.state::<Site>().map(openapi::Document::new);
         let rocket = rocket.mount(API, routes.concat()).register(API, errors::catchers());
@@ -52,10 +51,4 @@ pub fn stage() -> AdHoc {
             None => rocket,
         }
     })
-}
-
-/// Every preflight that rocket_cors lets through; it adds the headers.
-#[rocket::options("/<_..>")]
-fn preflight(_anyone: Anyone) -> Status {
-    Status::NoContent
 }

@@ -43,7 +43,7 @@ const _: () = assert!(DAYS_MAX == 365);
 #[serde(deny_unknown_fields)]
 struct TokenDraft {
     /// What the token is for. 1 to 100 characters.
-    #[schema(example = "nightly backup")]
+    #[schema(example = "nightly backup", min_length = 1, max_length = 100)]
     name: String,
     /// What it may be used for: `read` for safe methods, `write` for the others, `admin` for what takes an
     /// administrator. None includes another.

@@ -252,7 +252,7 @@ impl From<Vec<Fault>> for Problem {
 
 impl From<Fault> for FieldError {
     fn from(fault: Fault) -> Self {
-        // Who sends JSON knows of no form.
+        // What is wrong with no single field, a page shows above its form.
         let field = if fault.field == fault::WHOLE { WHOLE } else { fault.field };
         Self::new(field, fault.code, fault.message)
     }

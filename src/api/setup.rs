@@ -24,12 +24,12 @@ struct Setup {
     #[schema(example = "$SETUP_TOKEN")]
     token: String,
     /// 1 to 100 characters.
-    #[schema(example = "Ada")]
+    #[schema(example = "Ada", min_length = 1, max_length = 100)]
     name: String,
-    #[schema(example = "ada@example.org")]
+    #[schema(example = "ada@example.org", max_length = 254)]
     email: String,
     /// By default at least 15 characters. Common and predictable ones are refused.
-    #[schema(example = "seven slow boats upriver", format = Password)]
+    #[schema(example = "seven slow boats upriver", format = Password, min_length = 8, max_length = 256)]
     password: String,
 }
 

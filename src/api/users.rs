@@ -21,12 +21,12 @@ pub fn routes() -> Vec<Route> {
 #[serde(deny_unknown_fields)]
 struct Registration {
     /// 1 to 100 characters.
-    #[schema(example = "Ann")]
+    #[schema(example = "Ann", min_length = 1, max_length = 100)]
     name: String,
-    #[schema(example = "ann@example.org")]
+    #[schema(example = "ann@example.org", max_length = 254)]
     email: String,
     /// By default at least 15 characters. Common and predictable ones are refused.
-    #[schema(example = "wide open windows in may", format = Password)]
+    #[schema(example = "wide open windows in may", format = Password, min_length = 8, max_length = 256)]
     password: String,
 }
 

@@ -31,9 +31,9 @@ class Stale(AssertionError):
 
 
 class Chromium:
-    """A headless Chromium in which scripts are switched off, with an empty profile."""
+    """A headless Chromium with an empty profile, in which scripts are switched off unless they are asked for."""
 
-    def __init__(self):
+    def __init__(self, scripts=False):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -48,7 +48,7 @@ class Chromium:
         self.base = f"http://127.0.0.1:{port}"
         options = {
             "args": [*FLAGS, f"--user-data-dir={self.profile}"],
-            "prefs": {"profile.managed_default_content_settings.javascript": 2},
+            "prefs": {"profile.managed_default_content_settings.javascript": 1 if scripts else 2},
         }
         capabilities = {
             "browserName": "chrome",
@@ -150,6 +150,10 @@ class Chromium:
             element = self.find(f"main [name={name}]")
             self._call("POST", f"/element/{element}/clear", {})
             self._call("POST", f"/element/{element}/value", {"text": value})
+
+    def script(self, body, *arguments):
+        """Runs the body of a function in the page; a promise that it returns is waited for."""
+        return self._call("POST", "/execute/sync", {"script": body, "args": arguments})
 
     def cookies(self):
         return {cookie["name"]: cookie for cookie in self._call("GET", "/cookie")}

@@ -140,6 +140,25 @@ async fn preflights_are_answered_without_a_token_for_every_route() {
 }
 
 #[rocket::async_test]
+async fn who_asks_for_the_methods_of_a_path_is_told() {
+    let app = site().await;
+    let allow = async |path: &str| app.program().send(Method::Options, path, None, &[]).await;
+    for (path, expected) in [
+        ("/api/me", vec!["get", "head", "patch", "options"]),
+        ("/api/me/sessions/x", vec!["delete", "options"]),
+        ("/api/auth/login", vec!["post", "options"]),
+        ("/api/nowhere", vec![]),
+    ] {
+        let page = allow(path).await;
+        assert_eq!(page.status, 204, "{path}");
+        match expected.is_empty() {
+            true => assert_eq!(page.header("allow"), None, "{path}"),
+            false => assert_eq!(listed(&page, "allow"), set(&expected), "{path}"),
+        }
+    }
+}
+
+#[rocket::async_test]
 async fn preflights_for_what_is_not_allowed_are_refused() {
     let app = site().await;
     for origin in FOREIGN {

@@ -112,8 +112,7 @@ fn every_handler_says_who_may_call_it() {
         let lines: Vec<_> = source.lines().collect();
         for (number, line) in lines.iter().enumerate() {
             let line = line.trim();
-            let is_route =
-                ["#[get(", "#[post(", "#[put(", "#[patch(", "#[delete(", "#[rocket::get(", "#[rocket::post("];
+            let is_route = ["#[get(", "#[post(", "#[put(", "#[patch(", "#[delete(", "#[options(", "#[rocket::get("];
             if is_route.iter().any(|route| line.starts_with(route)) {
                 let signature: String =
                     lines[number + 1..].iter().take_while(|line| !line.ends_with('{')).copied().collect();

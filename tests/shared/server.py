@@ -22,18 +22,20 @@ class Server:
         self.url = f"http://localhost:{self.port}"
         self.log = []
         self.broken_lines = []
-        environment = {
+        self.binary = binary
+        self.environment = {
             "ROCKET_ADDRESS": "127.0.0.1",
             "ROCKET_PORT": str(self.port),
             "HALLPASS_LOG_FORMAT": "json",
             # A setting like any other: what is tested here is not how long Argon2 takes.
-            "HALLPASS_ARGON2_MEMORY_KIB": "64",
+            "HALLPASS_ARGON2_MEMORY_KIB": "8",
+            "HALLPASS_ARGON2_ITERATIONS": "1",
         }
-        environment |= {f"HALLPASS_{name.upper()}": str(value) for name, value in settings.items()}
+        self.environment |= {f"HALLPASS_{name.upper()}": str(value) for name, value in settings.items()}
         self.process = subprocess.Popen(
             [binary],
             cwd=self.folder.name,
-            env=environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -49,12 +51,33 @@ class Server:
                 return
         raise AssertionError(f"the server did not start: {greeting}")
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, fault, *_):
+        try:
+            if fault is None:
+                self.stop()
+            else:
+                print(*self.faults(), sep="\n")
+        finally:
+            self.process.kill()
+
     def _read_log(self):
         for line in self.process.stderr:
             try:
                 self.log.append(json.loads(line))
             except ValueError:
                 self.broken_lines.append(line)
+
+    def command(self, *arguments):
+        """Runs `hallpass …` beside the server; returns what it printed."""
+        command = [self.binary, *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder.name, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{arguments} failed: {done.stderr}"
+        return done.stdout
 
     def requests(self, method, path):
         """The requests that the server has answered, as its log tells."""
@@ -71,8 +94,11 @@ class Server:
         self.folder.cleanup()
         assert status == 0, f"the server ended with status {status}"
         assert not self.broken_lines, f"not JSON: {self.broken_lines}"
-        faults = [line for line in self.log if line["level"] == "ERROR" or line.get("status", 0) >= 500]
-        assert not faults, f"faults in the log: {faults}"
+        assert not self.faults(), f"faults in the log: {self.faults()}"
+
+    def faults(self):
+        """What the log holds of errors and panics."""
+        return [line for line in self.log if line["level"] == "ERROR" or line.get("status", 0) >= 500]
 
 
 def equal(seen, expected, what):
