@@ -147,6 +147,37 @@ async fn a_token_is_good_for_its_scopes_alone() {
     }
 }
 
+#[get("/read")]
+fn read(visitor: hallpass::MaybeUser) -> String {
+    visitor.0.map_or("nobody".to_owned(), |user| user.name)
+}
+
+#[post("/write")]
+fn write(visitor: hallpass::MaybeUser) -> String {
+    visitor.0.map_or("nobody".to_owned(), |user| user.name)
+}
+
+#[rocket::async_test]
+async fn a_token_without_the_scope_is_nobody_where_anybody_may_ask() {
+    let app = TestApp::build(&[], |rocket| rocket.mount("/", routes![read, write])).await;
+    app.site().accounts.add(EMAIL, NAME, PASSWORD, false).await.unwrap();
+    let owner = owner(&app).await;
+    for (scopes, reads, writes) in
+        [(&["read"][..], NAME, "nobody"), (&["write"], "nobody", NAME), (&["read", "write"], NAME, NAME)]
+    {
+        let program = owner.with(&made(&owner, scopes).await["token"]);
+        for (method, path, expected) in [(Method::Get, "/read", reads), (Method::Post, "/write", writes)] {
+            let mut request = app.client().req(method, path);
+            let bearer = format!("Bearer {}", program.bearer.as_ref().unwrap());
+            request.add_header(rocket::http::Header::new("Authorization", bearer));
+            assert_eq!(request.dispatch().await.into_string().await.as_deref(), Some(expected), "{method} {scopes:?}");
+        }
+        // It can still be thrown away by its holder.
+        assert_eq!(program.post("/api/auth/logout", Value::Null).await.status, 204);
+        program.get("/api/me").await.is_problem(401, "invalid_token");
+    }
+}
+
 #[rocket::async_test]
 async fn what_needs_the_owner_no_token_may_do() {
     let app = site().await;

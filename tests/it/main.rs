@@ -3,7 +3,6 @@
 
 mod accounts;
 mod activity;
-mod api_attacks;
 mod api_docs;
 mod api_errors;
 mod api_forgery;
@@ -12,6 +11,7 @@ mod api_login;
 mod api_me;
 mod api_personal_tokens;
 mod api_refresh;
+mod body;
 mod cli;
 mod config;
 mod cookies;
@@ -33,6 +33,7 @@ mod logs;
 mod openapi;
 mod operation;
 mod pages;
+mod paths;
 mod personal_tokens;
 mod pruning;
 mod races;
