@@ -9,6 +9,7 @@ use rocket::{Ignite, Rocket};
 
 use super::Site;
 use super::exchange::{Caller, Exchange};
+use super::forgery::Genuine;
 use super::refusal::Refusal;
 pub use super::user::{Credential, CurrentUser};
 use crate::clock::{MINUTE, Seconds};
@@ -192,4 +193,4 @@ macro_rules! refuse_to_launch_without_hallpass {
     };
 }
 
-refuse_to_launch_without_hallpass!(CurrentUser, LoggedIn, MaybeUser, Anonymous, RecentlyAuthenticated, Admin);
+refuse_to_launch_without_hallpass!(CurrentUser, LoggedIn, MaybeUser, Anonymous, RecentlyAuthenticated, Admin, Genuine);
