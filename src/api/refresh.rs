@@ -33,8 +33,9 @@ pub(super) struct RefreshToken {
 ///
 /// Replaces the access token, and the refresh token with it. The refresh token comes in the body, or in
 /// `Authorization: Bearer`, or in the cookie (then with the form token, and the answer sets cookies). Requests at the
-/// same time all get the same successor. A refresh token that was replaced longer ago than that ends its session: it
-/// is a copy. One that was set as a cookie can be sent otherwise only as long as it is the newest.
+/// same time, and repeats within 60 seconds by default, all get the same successor. A refresh token that was replaced
+/// longer ago ends its session: it is a copy. One that was set as a cookie can be sent otherwise only as long as it is
+/// the newest.
 #[utoipa::path(
     tag = "Log in",
     request_body = Option<RefreshToken>,
