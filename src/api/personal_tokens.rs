@@ -49,7 +49,7 @@ struct TokenDraft {
     /// administrator. None includes another.
     #[schema(inline, min_items = 1, example = json!(["read"]))]
     scopes: Vec<ScopeName>,
-    /// When it ends.
+    /// In how many days it ends. 1 to 365.
     #[schema(minimum = 1, maximum = 365, example = 30)]
     expires_in_days: i64,
     /// The account's: a token outlives the session that made it.
