@@ -34,7 +34,7 @@ struct Confirmation {
     tag = "Log in",
     request_body = Confirmation,
     responses((status = 200, body = TokenResponse, description = "Confirmed"), (status = 429)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[post("/auth/confirm", data = "<body>")]
 async fn confirm(

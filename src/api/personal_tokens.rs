@@ -127,7 +127,7 @@ async fn list_tokens(user: CurrentUser, site: &State<Site>) -> Result<Json<Perso
     tag = "My personal access tokens",
     request_body = TokenDraft,
     responses((status = 201, body = NewTokenDocument, description = "The token, this once"), (status = 429)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[post("/me/tokens", data = "<body>")]
 async fn make_token(
@@ -154,7 +154,7 @@ async fn make_token(
     tag = "My personal access tokens",
     params(("id" = String, Path, description = "The token's id")),
     responses((status = 204, description = "The token is revoked"), (status = 404)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[delete("/me/tokens/<id>")]
 async fn revoke_token(

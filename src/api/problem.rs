@@ -118,7 +118,18 @@ impl Problem {
     }
 
     pub fn forged(forgery: Forgery) -> Self {
-        Self { forgery: Some(forgery), ..Self::of(Code::ForgeryRefused) }
+        let detail = match forgery {
+            Forgery::OtherSite => {
+                "The browser says that a page of another origin sent this, which `cors_origins` does not name."
+            }
+            Forgery::NoCookie => {
+                "The cookie that the form token belongs to did not come. Allow cookies; pages of another site get none."
+            }
+            Forgery::WrongToken => {
+                "The form token is missing or belongs to another browser. Get one with `GET /api/auth/csrf`."
+            }
+        };
+        Self { forgery: Some(forgery), ..Self::new(Code::ForgeryRefused, detail) }
     }
 
     /// What a guard turned the request away for.

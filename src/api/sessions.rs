@@ -94,7 +94,7 @@ async fn list_sessions(user: CurrentUser, site: &State<Site>) -> Result<Json<Ses
     tag = "My sessions",
     params(("id" = String, Path, description = "The session's id")),
     responses((status = 204, description = "The session has ended"), (status = 404)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[delete("/me/sessions/<id>")]
 async fn end_session(
@@ -124,7 +124,7 @@ async fn end_session(
 #[utoipa::path(
     tag = "My sessions",
     responses((status = 204, description = "The other sessions have ended")),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[delete("/me/sessions")]
 async fn end_other_sessions(

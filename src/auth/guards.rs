@@ -102,11 +102,15 @@ fn user(request: &Request<'_>) -> Guarded<CurrentUser> {
 }
 
 fn logged_in(request: &Request<'_>) -> Guarded<LoggedIn> {
+    // Before its scope is looked at: none would do.
+    if who(request).succeeded().is_some_and(|user| user.session().is_none()) {
+        return turned_away(request, Refusal::SessionNeeded, Status::Forbidden);
+    }
     user(request).and_then(|user| match user.credential.clone() {
         Credential::Session { id, generation, auth_time } => {
             Outcome::Success(LoggedIn { user, session: id, generation, auth_time })
         }
-        Credential::PersonalToken { .. } => turned_away(request, Refusal::SessionNeeded, Status::Forbidden),
+        Credential::PersonalToken { .. } => Outcome::Forward(Status::Forbidden),
     })
 }
 

@@ -224,3 +224,26 @@ async fn bodies_are_described_as_they_are_read() {
     }
     assert!(bodies >= 8, "{bodies}");
 }
+
+#[rocket::async_test]
+async fn what_a_personal_access_token_may_never_do_is_said() {
+    let app = TestApp::start().await;
+    app.site().accounts.add(EMAIL, NAME, PASSWORD, false).await.unwrap();
+    let document = document(&app).await;
+    let owner = app.program().log_in().await;
+    let owner = app.program().with(&owner["access_token"]);
+    let mut refused = 0;
+    for (method, path, operation) in operations(&document) {
+        // Its last, for log-out revokes it.
+        let draft = json!({"name": "x", "scopes": ["read", "write"], "expires_in_days": 1, "password": PASSWORD});
+        let token = owner.post("/api/me/tokens", draft).await.json()["token"].clone();
+        let body = example(&document, operation);
+        let page = app.program().with(&token).call(method, &path.replace("{id}", "x"), body).await;
+        let said = operation["x-session-required"] == true;
+        assert_eq!(page.has("\"session_required\""), said, "{method} {path}: {page:?}");
+        let words = operation["description"].as_str().unwrap_or_default();
+        assert_eq!(words.contains("A personal access token may not do this."), said, "{method} {path}");
+        refused += usize::from(said);
+    }
+    assert_eq!(refused, 6);
+}
