@@ -8,7 +8,7 @@ use rocket::{State, get, routes};
 use serde_json::Value;
 
 use crate::api::code::Code;
-use crate::api::openapi::Document;
+use crate::api::openapi::{self, Document};
 use crate::auth::guards::MaybeUser;
 use crate::auth::{API, Site};
 use crate::fault::CODES;
@@ -42,6 +42,8 @@ pub struct OperationView {
     pub lines: String,
     /// The status and what it means.
     pub success: (String, String),
+    /// What the answer holds then.
+    pub answer: Vec<FieldView>,
     /// Statuses of errors.
     pub errors: Vec<String>,
 }
@@ -97,17 +99,26 @@ impl OperationView {
         let security = operation["security"].as_array().into_iter().flatten();
         let demands = security.map(|one| one.as_object().is_some_and(|one| !one.is_empty())).collect::<Vec<_>>();
         let is_users = !demands.is_empty() && demands.iter().all(|demands| *demands);
-        let (mut success, mut errors) = ((String::new(), String::new()), Vec::new());
+        let (mut success, mut answer, mut errors) = ((String::new(), String::new()), Vec::new(), Vec::new());
         for (status, response) in operation["responses"].as_object().into_iter().flatten() {
             match status.starts_with('2') {
-                true => success = (status.clone(), text(&response["description"])),
+                true => {
+                    success = (status.clone(), text(&response["description"]));
+                    let schema = &response["content"]["application/json"]["schema"];
+                    answer = fields(document, &resolved(document, schema), "", "may be missing");
+                }
                 false => errors.push(status.clone()),
             }
         }
         Self {
             lines: lines(&id, method, path, &body, is_users),
-            caller: if is_users { "Who is logged in." } else { "Anybody." },
-            fields: fields(document, &body),
+            caller: match (is_users, operation[openapi::SESSION_REQUIRED].is_boolean()) {
+                (true, true) => "Who is logged in; not with a personal access token.",
+                (true, false) => "Who is logged in, or has a personal access token.",
+                (false, _) => "Anybody.",
+            },
+            fields: fields(document, &body, "", "may be left out"),
+            answer,
             method: method.to_uppercase(),
             path: path.to_owned(),
             summary: text(&operation["summary"]),
@@ -134,24 +145,34 @@ fn resolved(document: &Value, schema: &Value) -> Value {
     }
 }
 
-fn fields(document: &Value, body: &Value) -> Vec<FieldView> {
-    let required: Vec<_> = body["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let properties = body["properties"].as_object().into_iter().flatten();
-    properties
-        .map(|(name, schema)| {
-            let schema = resolved(document, schema);
-            let options = if schema["enum"].is_array() { &schema["enum"] } else { &schema["items"]["enum"] };
-            let mut kind = text(&schema["type"]);
-            if let Some(options) = options.as_array() {
-                let names: Vec<_> = options.iter().filter_map(Value::as_str).collect();
-                let _ = write!(kind, " of {}", names.join(", "));
-            }
-            if !required.contains(&name.as_str()) {
-                kind.push_str(", may be left out");
-            }
-            FieldView { name: name.clone(), kind, about: text(&schema["description"]) }
-        })
-        .collect()
+/// The fields of an object; those of the objects in a list with the list's name before theirs.
+fn fields(document: &Value, object: &Value, prefix: &str, optional: &str) -> Vec<FieldView> {
+    let parts = object["allOf"].as_array().into_iter().flatten();
+    let mut views: Vec<_> =
+        parts.flat_map(|part| fields(document, &resolved(document, part), prefix, optional)).collect();
+    let required: Vec<_> = object["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (name, schema) in object["properties"].as_object().into_iter().flatten() {
+        let schema = resolved(document, schema);
+        let items = resolved(document, &schema["items"]);
+        if items["properties"].is_object() {
+            views.extend(fields(document, &items, &format!("{prefix}{name}[]."), optional));
+            continue;
+        }
+        let mut kind = match &schema["type"] {
+            Value::Array(types) => types.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+            of => text(of),
+        };
+        let options = if schema["enum"].is_array() { &schema["enum"] } else { &items["enum"] };
+        if let Some(options) = options.as_array() {
+            let names: Vec<_> = options.iter().filter_map(Value::as_str).collect();
+            let _ = write!(kind, " of {}", names.join(", "));
+        }
+        if !required.contains(&name.as_str()) {
+            let _ = write!(kind, ", {optional}");
+        }
+        views.push(FieldView { name: format!("{prefix}{name}"), kind, about: text(&schema["description"]) });
+    }
+    views
 }
 
 /// Lines that work when they are pasted in the order of the page. They keep what later ones need in variables.

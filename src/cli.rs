@@ -84,8 +84,12 @@ enum UserCommand {
 enum SessionCommand {
     /// List the live sessions of an account, or of all
     List { email: Option<String> },
-    /// End a session
-    End { session: String },
+    /// End a session, by the id that the list shows
+    End {
+        // One id in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
+        session: String,
+    },
     /// End all sessions of an account, or of everyone
     EndAll(EndAll),
 }
@@ -104,7 +108,10 @@ enum TokenCommand {
     /// List the live tokens of an account, or of all
     List { email: Option<String> },
     /// Revoke a token, by the id that the list shows
-    Revoke { id: String },
+    Revoke {
+        #[arg(allow_hyphen_values = true)]
+        token: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -314,8 +321,8 @@ async fn token(site: &Site, command: TokenCommand) -> Done {
                 say_token(&token, &owner.email);
             }
         }
-        TokenCommand::Revoke { id } => {
-            if !site.personal_tokens.revoke_any(&PersonalTokenId::from_text(id)).await? {
+        TokenCommand::Revoke { token } => {
+            if !site.personal_tokens.revoke_any(&PersonalTokenId::from_text(token)).await? {
                 return Err("there is no such live token; `hallpass token list` shows them".into());
             }
             say("Revoked.");

@@ -2,11 +2,11 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Every code, with when it is told and what to do.
+/// Every code, with what it means; what to do stands in the message.
 pub const CODES: &[(&str, &str)] = &[
     ("required", "The field is empty. Fill it in."),
     ("missing", "The field is missing from the JSON object."),
-    ("unknown", "Nothing here has this name."),
+    ("unknown", "There is no field of this name."),
     ("duplicate", "The field was sent more than once."),
     ("wrong_type", "The JSON value is of another type."),
     ("unreadable", "The form field is not UTF-8."),
@@ -31,10 +31,13 @@ pub const CODES: &[(&str, &str)] = &[
 /// Of a name, in code points after normalisation.
 const NAME_MAX: usize = 100;
 
+/// The field that stands for the whole form.
+pub const WHOLE: &str = "form";
+
 /// One thing that is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// As in the form and in JSON: `email`, `new_password`.
+    /// As in the form and in JSON: `email`, `new_password`; `form` if it is the whole.
     pub field: &'static str,
     /// For machines; stays what it is.
     pub code: &'static str,

@@ -1,15 +1,15 @@
 //! Log-in, sessions and accounts for the web: one binary to run, one crate to embed.
 //!
 //! [`rocket()`] gives a Rocket with the pages, the cookies and the background work of hallpass. Add routes of your own
-//! and put who may call them into their signatures: [`CurrentUser`], [`MaybeUser`], [`Anonymous`],
-//! [`LoggedIn`], [`RecentlyAuthenticated`], [`Admin`]. What else handlers may need is in [`auth::Site`], Rocket's state. The README
-//! has the settings, a complete example, and how to operate a site.
+//! and put who may call them into their signatures: [`CurrentUser`], [`LoggedIn`], [`MaybeUser`],
+//! [`Anonymous`], [`RecentlyAuthenticated`], [`Admin`]. What else handlers may need is in [`auth::Site`], Rocket's
+//! state. The README has the settings, a complete example, and how to operate a site.
 //!
 //! Modules that stand in the source but not here may change with any version.
 //!
 //! A module uses only modules that stand to its right:
-//! `cli → lib → api_docs → {pages, api, upkeep} → auth → accounts → personal_tokens → sessions → keyring → tokens → audit → http
-//! → db → config → …`
+//! `cli → lib → api_docs → {pages, api, upkeep} → auth → accounts → personal_tokens → sessions → keyring → tokens →
+//! audit → http → db → config → …`
 //!
 //! ```no_run
 //! use hallpass::CurrentUser;

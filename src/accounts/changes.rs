@@ -42,13 +42,8 @@ impl Accounts {
             return Err(AccountError::Invalid(faults.list()));
         };
         let old = found.password_hash.clone();
-        self.prove(Some(found), current, throttle::session(keep_session), client).await.map_err(
-            |error| match error {
-                AccountError::Wrong => AccountError::Invalid(vec![wrong()]),
-                AccountError::Locked => AccountError::Unknown,
-                other => other,
-            },
-        )?;
+        let proved = self.prove(Some(found), current, throttle::session(keep_session), client).await;
+        proved.map_err(|error| error.of_owner("current_password"))?;
         if normalised(current).is_some_and(|current| current.as_str() == password.expose()) {
             let message = "This is the password that you have now. Choose a new one.";
             return Err(AccountError::Invalid(vec![Fault::new("new_password", "unchanged", message)]));
@@ -58,7 +53,7 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         if !store::change_password(&mut tx, id, &old, &hash, now).await? {
             // Changed from elsewhere in the meantime: what was proved is the current password no longer.
-            return Err(AccountError::Invalid(vec![wrong()]));
+            return Err(AccountError::Wrong.of_owner("current_password"));
         }
         sessions::revoke_all(&mut tx, id, Some(keep_session), Reason::Password, now).await?;
         audit::record(&mut tx, now, Kind::PasswordChanged, id, Some(keep_session), Some(client)).await?;
@@ -66,8 +61,4 @@ impl Accounts {
         tx.commit().await?;
         Ok(())
     }
-}
-
-fn wrong() -> Fault {
-    Fault::new("current_password", "wrong", "This is not your current password. Try again.")
 }

@@ -25,7 +25,9 @@ pub enum AccountError {
     #[error("This site does not take registrations. Ask its operator for an account.")]
     Closed,
     /// The set-up link was used, is older than a day, was replaced by a newer one, or there is an administrator.
-    #[error("This set-up link is no longer good. Start the server again to get a new one.")]
+    #[error(
+        "This set-up link is no longer good. While no account exists, the server prints a new one at its start; after that, use `hallpass user make-admin`."
+    )]
     SetupOver,
     /// The allowance is used up: 429 with Retry-After.
     #[error("Too many attempts. Please wait before you try again.")]
@@ -42,6 +44,20 @@ pub enum AccountError {
     /// The database did not answer: 503.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl AccountError {
+    /// What a password that proves nothing means to who is logged in: a fault of `field`. A lock has ended the session
+    /// by then.
+    pub(super) fn of_owner(self, field: &'static str) -> Self {
+        match self {
+            Self::Wrong => {
+                Self::Invalid(vec![Fault::new(field, "wrong", "This is not your current password. Try again.")])
+            }
+            Self::Locked => Self::Unknown,
+            other => other,
+        }
+    }
 }
 
 impl From<PasswordError> for AccountError {

@@ -27,7 +27,8 @@ impl Accounts {
         self.prove(found, password, counters, client).await
     }
 
-    /// Whether the user who is logged in knows their password (ASVS 7.5.1). Same allowances as at log-in: a browser
+    /// Whether the user who is logged in knows their password (ASVS 7.5.1); if not, that is a fault of the field
+    /// `password`. Same allowances as at log-in: a browser
     /// id is free to be had, so a thief of a session must not get a fresh allowance with each.
     pub async fn reauthenticate(&self, id: &UserId, password: &str, client: &Client) -> Result<User, AccountError> {
         let mut faults = Faults::default();
@@ -39,7 +40,7 @@ impl Accounts {
         let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
         let key = found.as_ref().map_or_else(|| id.as_str().to_owned(), |found| found.email_key.clone());
         let counters = throttle::login(&key, client.address, known);
-        self.prove(found, password, counters, client).await
+        self.prove(found, password, counters, client).await.map_err(|error| error.of_owner("password"))
     }
 
     /// Gives a browser that has just logged in an allowance of its own on that account.

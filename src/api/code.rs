@@ -2,6 +2,13 @@
 
 use rocket::http::Status;
 
+use crate::auth::guards::RECENT_SECONDS;
+use crate::clock::MINUTE;
+use crate::http::body;
+
+/// The table below takes literals only.
+const _: () = assert!(body::MAX == 32 * 1024 && body::PATIENCE.as_secs() == 10 && RECENT_SECONDS == 5 * MINUTE);
+
 macro_rules! codes {
     ($($variant:ident = $name:literal, $status:literal, $title:literal, $meaning:literal;)+) => {
         /// What went wrong, for programs. A code keeps its meaning; new ones may come.

@@ -34,7 +34,7 @@ struct Confirmation {
     tag = "Log in",
     request_body = Confirmation,
     responses((status = 200, body = TokenResponse, description = "Confirmed"), (status = 429)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[post("/auth/confirm", data = "<body>")]
 async fn confirm(
@@ -47,8 +47,7 @@ async fn confirm(
     body: Body<Confirmation>,
 ) -> Result<Json<TokenResponse>, Problem> {
     let Body(Confirmation { password }) = body;
-    let confirmed = site.accounts.reauthenticate(&visitor.user.id, &password, &client).await;
-    confirmed.map_err(|error| Problem::of_password(error, "password"))?;
+    site.accounts.reauthenticate(&visitor.user.id, &password, &client).await?;
     let tokens = site.sessions.reauthenticated(&visitor.session, visitor.generation).await?;
     if authorization != Authorization::Absent {
         return Ok(Json(TokenResponse::access(tokens)));

@@ -27,7 +27,7 @@ struct Login {
     email: String,
     #[schema(example = "wide open windows in may", format = Password, min_length = 1)]
     password: String,
-    /// Keep the session for 30 days without use instead of 12 hours.
+    /// Keep the session for 30 days without use, by default, instead of 12 hours.
     #[serde(default)]
     remember: bool,
     // Words of its own would make it two schemas at once; those of the type stand in the document.

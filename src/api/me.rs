@@ -115,7 +115,7 @@ async fn rename_me(
     tag = "My account",
     request_body = PasswordChange,
     responses((status = 204, description = "The password is changed"), (status = 429)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[put("/me/password", data = "<body>")]
 async fn change_my_password(

@@ -6,6 +6,7 @@ use rocket::http::ContentType;
 use rocket::{Route, State, get, routes};
 use serde_json::Value;
 use utoipa::OpenApi;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Object, Schema, Type};
@@ -27,6 +28,12 @@ pub fn routes() -> Vec<Route> {
 
 /// The requirement by which handlers say that they are for users; each of its forms is filled in here.
 const USER: &str = "user";
+
+/// The same, where a personal access token does not do.
+const SESSION: &str = "session";
+
+/// Says so in the document.
+pub const SESSION_REQUIRED: &str = "x-session-required";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -125,8 +132,13 @@ fn complete(operation: &mut Operation, safe: bool) {
         body.content.values_mut().for_each(without_null);
     }
     let security = operation.security.take().unwrap_or_default();
-    let user = SecurityRequirement::new(USER, [""; 0]);
-    operation.security = Some(match security.contains(&user) {
+    let asks = |requirement: &str| security.contains(&SecurityRequirement::new(requirement, [""; 0]));
+    if asks(SESSION) {
+        operation.extensions = Some(Extensions::builder().add(SESSION_REQUIRED, true).build());
+        let description = operation.description.get_or_insert_default();
+        description.push_str("\n\nA personal access token may not do this.");
+    }
+    operation.security = Some(match asks(USER) || asks(SESSION) {
         true => {
             statuses.insert(401);
             let by_bearer = SecurityRequirement::new("bearer", [if safe { "read" } else { "write" }]);

@@ -49,7 +49,7 @@ struct TokenDraft {
     /// administrator. None includes another.
     #[schema(inline, min_items = 1, example = json!(["read"]))]
     scopes: Vec<ScopeName>,
-    /// When it ends.
+    /// In how many days it ends. 1 to 365.
     #[schema(minimum = 1, maximum = 365, example = 30)]
     expires_in_days: i64,
     /// The account's: a token outlives the session that made it.
@@ -127,7 +127,7 @@ async fn list_tokens(user: CurrentUser, site: &State<Site>) -> Result<Json<Perso
     tag = "My personal access tokens",
     request_body = TokenDraft,
     responses((status = 201, body = NewTokenDocument, description = "The token, this once"), (status = 429)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[post("/me/tokens", data = "<body>")]
 async fn make_token(
@@ -140,8 +140,7 @@ async fn make_token(
     let Body(TokenDraft { name, scopes, expires_in_days, password }) = body;
     let scopes: Vec<_> = scopes.iter().map(|ScopeName(scope)| scope.as_str()).collect();
     let draft = Draft::check(&name, &scopes, expires_in_days, visitor.user.admin)?;
-    let proved = site.accounts.reauthenticate(&visitor.user.id, &password, &client).await;
-    let owner = proved.map_err(|error| Problem::of_password(error, "password"))?;
+    let owner = site.accounts.reauthenticate(&visitor.user.id, &password, &client).await?;
     let (of, token) = site.personal_tokens.create(&owner.id, owner.password_changed_at, draft, &client).await?;
     let location = format!("/api/me/tokens/{}", of.id);
     Ok(Created::new(location).body(Json(NewTokenDocument { token, of: of.into() })))
@@ -155,7 +154,7 @@ async fn make_token(
     tag = "My personal access tokens",
     params(("id" = String, Path, description = "The token's id")),
     responses((status = 204, description = "The token is revoked"), (status = 404)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[delete("/me/tokens/<id>")]
 async fn revoke_token(

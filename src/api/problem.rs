@@ -17,7 +17,7 @@ use crate::auth::guards::RECENT_SECONDS;
 use crate::auth::refusal::Refusal;
 use crate::clock::Seconds;
 use crate::db::DbError;
-use crate::fault::{CODES, Fault};
+use crate::fault::{self, CODES, Fault};
 use crate::http::RETRY_AFTER_SECONDS;
 use crate::http::log::RequestId;
 use crate::personal_tokens::{Scope, TokenError};
@@ -118,7 +118,18 @@ impl Problem {
     }
 
     pub fn forged(forgery: Forgery) -> Self {
-        Self { forgery: Some(forgery), ..Self::of(Code::ForgeryRefused) }
+        let detail = match forgery {
+            Forgery::OtherSite => {
+                "The browser says that a page of another origin sent this, which `cors_origins` does not name."
+            }
+            Forgery::NoCookie => {
+                "The cookie that the form token belongs to did not come. Allow cookies; pages of another site get none."
+            }
+            Forgery::WrongToken => {
+                "The form token is missing or belongs to another browser. Get one with `GET /api/auth/csrf`."
+            }
+        };
+        Self { forgery: Some(forgery), ..Self::new(Code::ForgeryRefused, detail) }
     }
 
     /// What a guard turned the request away for.
@@ -156,16 +167,6 @@ impl Problem {
     pub fn with(mut self, header: Header<'static>) -> Self {
         self.headers.push(header);
         self
-    }
-
-    /// `field` is where a password that proves nothing is shown to be wrong.
-    pub fn of_password(error: AccountError, field: &'static str) -> Self {
-        match error {
-            AccountError::Wrong | AccountError::Locked => {
-                Self::invalid(vec![FieldError::new(field, "wrong", "This is not your password. Try again.")])
-            }
-            error => error.into(),
-        }
     }
 
     fn challenge(self, challenge: String) -> Self {
@@ -263,7 +264,7 @@ impl From<Vec<Fault>> for Problem {
 impl From<Fault> for FieldError {
     fn from(fault: Fault) -> Self {
         // What is wrong with no single field, a page shows above its form.
-        let field = if fault.field == "form" { WHOLE } else { fault.field };
+        let field = if fault.field == fault::WHOLE { WHOLE } else { fault.field };
         Self::new(field, fault.code, fault.message)
     }
 }

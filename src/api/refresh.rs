@@ -32,9 +32,9 @@ pub(super) struct RefreshToken {
 /// Refresh
 ///
 /// Replaces the access token, and the refresh token with it. The refresh token comes in the body, or in
-/// `Authorization: Bearer`, or in the cookie (then with the form token, and the answer sets cookies). Requests at the
-/// same time all get the same successor. A refresh token that was replaced longer ago than that ends its session: it
-/// is a copy. One that was set as a cookie can be sent otherwise only as long as it is the newest.
+/// `Authorization: Bearer`, or in the cookie (then with the form token, and the answer sets cookies). Repeats get the
+/// same successor, by default until a minute after it was first seen in use. A later one ends the session: it is a copy.
+/// A token that was set as a cookie is refused elsewhere once its successor has been seen in use.
 #[utoipa::path(
     tag = "Log in",
     request_body = Option<RefreshToken>,

@@ -37,7 +37,7 @@ struct SessionDocument {
     /// Where it was used last.
     #[schema(example = "198.51.100.7")]
     address: String,
-    /// Kept for 30 days without use instead of 12 hours.
+    /// Kept for 30 days without use, by default, instead of 12 hours.
     remembered: bool,
     /// When it began.
     created_at: i64,
@@ -94,7 +94,7 @@ async fn list_sessions(user: CurrentUser, site: &State<Site>) -> Result<Json<Ses
     tag = "My sessions",
     params(("id" = String, Path, description = "The session's id")),
     responses((status = 204, description = "The session has ended"), (status = 404)),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[delete("/me/sessions/<id>")]
 async fn end_session(
@@ -124,7 +124,7 @@ async fn end_session(
 #[utoipa::path(
     tag = "My sessions",
     responses((status = 204, description = "The other sessions have ended")),
-    security(("user" = [])),
+    security(("session" = [])),
 )]
 #[delete("/me/sessions")]
 async fn end_other_sessions(

@@ -35,7 +35,8 @@ struct Setup {
 
 /// Make the first administrator
 ///
-/// With the token of the set-up link that the server prints while there is no administrator. It works once.
+/// With the token of the set-up link that the server prints when it starts without any account. It works once,
+/// within 24 hours.
 #[utoipa::path(
     tag = "Register",
     request_body = Setup,

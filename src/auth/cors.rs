@@ -11,12 +11,12 @@ use rocket::http::{Header, Method};
 use rocket::{Data, Request, Response};
 use rocket_cors::{AllowedHeaders, AllowedOrigins, Cors, CorsOptions};
 
-use super::is_api;
 use super::refusal::Refusal;
+use super::{forgery, is_api};
 use crate::config::Config;
 
 /// Of custom headers, what a page may send.
-const REQUEST_HEADERS: [&str; 3] = ["Authorization", "Content-Type", "X-CSRF-Token"];
+const REQUEST_HEADERS: [&str; 3] = ["Authorization", "Content-Type", forgery::HEADER];
 
 /// What a page may read beside the headers that every page may.
 const RESPONSE_HEADERS: [&str; 4] = ["Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"];

@@ -9,6 +9,7 @@ use rocket::{Ignite, Rocket};
 
 use super::Site;
 use super::exchange::{Caller, Exchange};
+use super::forgery::Genuine;
 use super::refusal::Refusal;
 pub use super::user::{Credential, CurrentUser};
 use crate::clock::{MINUTE, Seconds};
@@ -23,7 +24,7 @@ pub const RECENT_SECONDS: Seconds = 5 * MINUTE;
 #[derive(Clone, Debug)]
 pub struct MaybeUser(pub Option<CurrentUser>);
 
-/// Anybody, logged in or not: the answer is the same for all, also while it cannot be told who asks.
+/// Anybody: nothing depends on who asks, so that it passes also while that cannot be told.
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
 
@@ -63,7 +64,8 @@ pub struct RecentlyAuthenticated {
     pub session: SessionId,
 }
 
-/// A logged-in administrator. Other users get 403; who is not logged in is sent to the log-in page.
+/// A logged-in administrator; or a program with a personal access token of theirs, which has the scope `admin` besides
+/// the one for the method. Other users and tokens get 403; who is not logged in is sent to the log-in page.
 #[derive(Clone, Debug)]
 pub struct Admin(pub CurrentUser);
 
@@ -100,11 +102,15 @@ fn user(request: &Request<'_>) -> Guarded<CurrentUser> {
 }
 
 fn logged_in(request: &Request<'_>) -> Guarded<LoggedIn> {
+    // Before its scope is looked at: none would do.
+    if who(request).succeeded().is_some_and(|user| user.session().is_none()) {
+        return turned_away(request, Refusal::SessionNeeded, Status::Forbidden);
+    }
     user(request).and_then(|user| match user.credential.clone() {
         Credential::Session { id, generation, auth_time } => {
             Outcome::Success(LoggedIn { user, session: id, generation, auth_time })
         }
-        Credential::PersonalToken { .. } => turned_away(request, Refusal::SessionNeeded, Status::Forbidden),
+        Credential::PersonalToken { .. } => Outcome::Forward(Status::Forbidden),
     })
 }
 
@@ -191,4 +197,4 @@ macro_rules! refuse_to_launch_without_hallpass {
     };
 }
 
-refuse_to_launch_without_hallpass!(CurrentUser, LoggedIn, MaybeUser, Anonymous, RecentlyAuthenticated, Admin);
+refuse_to_launch_without_hallpass!(CurrentUser, LoggedIn, MaybeUser, Anonymous, RecentlyAuthenticated, Admin, Genuine);

@@ -5,8 +5,7 @@ pub mod browser;
 mod carrier;
 #[doc(hidden)]
 pub mod cookies;
-#[doc(hidden)]
-pub mod cors;
+mod cors;
 #[doc(hidden)]
 pub mod exchange;
 pub mod forgery;
@@ -124,8 +123,9 @@ impl Site {
         Ok(site)
     }
 
-    /// Logs a user in who has just proved who they are. The tokens are the caller's to hand out: in the cookies of
-    /// `browser` by [`Exchange::deliver`], which is known from then on; or, if there is none, in the body of the answer.
+    /// Logs a user in who has just proved who they are. The tokens are the caller's to hand out: by
+    /// `Exchange::deliver` in the cookies of `browser`, which has an allowance of its own from then on; or, if there
+    /// is none, in the body of the answer.
     ///
     /// # Errors
     /// The database did not answer, or [`SessionError::ProofOutdated`].

@@ -17,7 +17,7 @@ pub struct CurrentUser {
     pub email: String,
     /// To show; not unique.
     pub name: String,
-    /// Whether [`Admin`] would let the user pass.
+    /// An administrator, who asks by a session or by a token with the scope `admin`.
     pub admin: bool,
     /// What the request proves it by.
     pub credential: Credential,
@@ -45,13 +45,11 @@ pub enum Credential {
 }
 
 impl CurrentUser {
-    #[doc(hidden)]
-    pub fn of_session(session: &Session, generation: i64, auth_time: Seconds) -> Self {
+    pub(super) fn of_session(session: &Session, generation: i64, auth_time: Seconds) -> Self {
         Self::new(&session.owner, Credential::Session { id: session.id.clone(), generation, auth_time })
     }
 
-    #[doc(hidden)]
-    pub fn of_personal_token(token: &PersonalToken, owner: &Owner) -> Self {
+    pub(super) fn of_personal_token(token: &PersonalToken, owner: &Owner) -> Self {
         let scopes = token.scopes.clone();
         let admin = owner.admin && scopes.contains(Scope::Admin);
         Self { admin, ..Self::new(owner, Credential::PersonalToken { id: token.id.clone(), scopes }) }

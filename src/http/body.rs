@@ -6,10 +6,10 @@ use rocket::data::{Data, ToByteUnit};
 use rocket::http::Status;
 
 /// In bytes: several times what the longest allowed fields make.
-const MAX: usize = 32 * 1024;
+pub const MAX: usize = 32 * 1024;
 
 /// Guards have let the request in by then: what they saw must still be about true when the handler acts.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The whole body.
 ///

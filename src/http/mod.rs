@@ -1,4 +1,5 @@
-//! What every response has in common, whoever asks: request ids and the log, security headers, client addresses.
+//! What all requests and responses have in common, whoever asks: request ids and the log, security headers, client
+//! addresses, the limits of bodies.
 
 pub mod address;
 pub mod body;

@@ -94,7 +94,7 @@ async fn save_profile(
         Err(refusal) => refusal,
         Ok(()) => match site.accounts.change_name(&user.id, &name).await {
             Ok(()) => return Ok(Answer::Done(SeeOther::to("/account?saved=name"))),
-            Err(error) => Refusal::of(error, "form")?,
+            Err(error) => Refusal::of(error)?,
         },
     };
     let page = page(site, &user, frame).await?;
@@ -117,7 +117,7 @@ async fn change_password(
         Err(refusal) => refusal,
         Ok(()) => match site.accounts.change_password(&user.id, &current, &new, &session, &client).await {
             Ok(()) => return Ok(Answer::Done(SeeOther::to("/account?saved=password"))),
-            Err(error) => Refusal::of(error, "form")?,
+            Err(error) => Refusal::of(error)?,
         },
     };
     let page = page(site, &user, frame).await?;

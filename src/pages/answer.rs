@@ -9,6 +9,7 @@ use super::page::{Faults, Notice, Page, SeeOther};
 use crate::accounts::{AccountError, Fault};
 use crate::clock::Seconds;
 use crate::db::DbError;
+use crate::fault;
 use crate::http::RETRY_AFTER_SECONDS;
 use crate::http::log::RequestId;
 use crate::sessions::SessionError;
@@ -76,12 +77,12 @@ impl Refusal {
         Self { status: Status::Forbidden, faults: Faults::default(), notice: Some(notice), retry_after: None }
     }
 
-    /// `field` is where a password that proves nothing is shown to be wrong.
-    pub fn of(error: AccountError, field: &'static str) -> Result<Self, Failure> {
+    pub fn of(error: AccountError) -> Result<Self, Failure> {
         Ok(match error {
             AccountError::Invalid(faults) => Self::faults(faults),
+            // Of the whole form: which of its fields is wrong is not told.
             AccountError::Wrong | AccountError::Locked => {
-                Self::faults(vec![Fault::new(field, "refused", error.to_string())])
+                Self::faults(vec![Fault::new(fault::WHOLE, "refused", error.to_string())])
             }
             AccountError::TooMany { retry_after_seconds } => Self::too_many(retry_after_seconds),
             AccountError::Busy => Self::busy(),

@@ -54,7 +54,7 @@ async fn submit(
         return Ok(refusal.page(page));
     }
     if let Err(error) = site.accounts.reauthenticate(&visitor.user.id, &password, &client).await {
-        return Ok(Refusal::of(error, "password")?.page(page));
+        return Ok(Refusal::of(error)?.page(page));
     }
     exchange.renew_access(site.sessions.reauthenticated(&visitor.session, visitor.generation).await?);
     Ok(Answer::Done(SeeOther::to(next.as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))))

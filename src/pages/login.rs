@@ -71,7 +71,7 @@ async fn submit(
     }
     let user = match site.accounts.authenticate(&email, &password, &client).await {
         Ok(user) => user,
-        Err(error) => return Ok(Refusal::of(error, "form")?.page(page)),
+        Err(error) => return Ok(Refusal::of(error)?.page(page)),
     };
     exchange.deliver(site.log_in(&user, remember, Some(&browser.0), &client).await?);
     Ok(Answer::Done(SeeOther::to(next.as_ref().map_or(AFTER_LOGIN, ReturnTo::as_str))))

@@ -11,10 +11,10 @@ mod home;
 mod login;
 mod logout;
 pub mod page;
+mod personal_tokens;
 mod register;
 mod sessions;
 mod setup;
-mod tokens;
 mod well_known;
 pub mod words;
 
@@ -32,7 +32,7 @@ pub fn stage() -> AdHoc {
             confirm::routes(),
             account::routes(),
             sessions::routes(),
-            tokens::routes(),
+            personal_tokens::routes(),
             assets::routes(),
             health::routes(),
             well_known::routes(),

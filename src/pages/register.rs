@@ -69,7 +69,7 @@ async fn submit(
     }
     let user = match site.accounts.register(&name, &email, &password, &client).await {
         Ok(user) => user,
-        Err(error) => return Ok(Refusal::of(error, "form")?.page(page)),
+        Err(error) => return Ok(Refusal::of(error)?.page(page)),
     };
     exchange.deliver(site.log_in(&user, false, Some(&browser.0), &client).await?);
     Ok(Answer::Done(SeeOther::to(AFTER_LOGIN)))

@@ -79,7 +79,7 @@ async fn submit(
     }
     let user = match site.accounts.register_first(&name, &email, &password, token, &client).await {
         Ok(user) => user,
-        Err(error) => return Ok(Refusal::of(error, "form")?.page(page)),
+        Err(error) => return Ok(Refusal::of(error)?.page(page)),
     };
     exchange.deliver(site.log_in(&user, false, Some(&browser.0), &client).await?);
     Ok(Answer::Done(SeeOther::to(AFTER_LOGIN)))

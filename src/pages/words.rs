@@ -1,4 +1,4 @@
-//! Times, devices and events in plain words.
+//! Times, devices, events and scopes in plain words.
 
 use time::OffsetDateTime;
 use time::macros::format_description;

@@ -38,10 +38,10 @@ impl Draft {
 fn known_scopes(given: &[&str], is_admin: bool) -> Result<Scopes, Fault> {
     let fault = |code, message: &str| Fault::new("scopes", code, message);
     let known: Result<Vec<Scope>, ()> = given.iter().map(|name| name.parse()).collect();
-    let known = known.map_err(|()| fault("unknown", &format!("Choose from {}.", Scope::NAMES.join(", "))))?;
+    let known = known.map_err(|()| fault("not_allowed", &format!("Choose from {}.", Scope::NAMES.join(", "))))?;
     let scopes = Scopes::of(&known).ok_or_else(|| fault("required", "Choose what the token may be used for."))?;
     if scopes.contains(Scope::Admin) && !is_admin {
-        return Err(fault("not_allowed", "Only an administrator’s token can be given the scope admin."));
+        return Err(fault("not_allowed", "Leave out the scope admin: only administrators can give it."));
     }
     Ok(scopes)
 }

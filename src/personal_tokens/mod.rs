@@ -17,12 +17,12 @@ pub(crate) use store::revoke_all;
 use crate::audit::{self, Client, Kind};
 use crate::clock::{Clock, DAY, MINUTE, Seconds};
 use crate::db::{Db, DbError};
-use crate::fault::{Fault, in_one_text};
+use crate::fault::{self, Fault, in_one_text};
 use crate::id::{PersonalTokenId, UserId, hashed, random_text};
 use crate::sessions::Owner;
 
 /// What every token begins with: scanners for secrets that lie about can tell what they have found.
-pub const PREFIX: &str = "hpt_";
+const PREFIX: &str = "hpt_";
 
 /// Random bytes in a token; as base64url, 43 characters.
 const TOKEN_BYTES: usize = 32;
@@ -30,8 +30,6 @@ const TOKEN_LENGTH: usize = PREFIX.len() + (TOKEN_BYTES * 4).div_ceil(3);
 
 /// Live ones of one account: one for each purpose, not one for each run of a script.
 const LIVE_MAX: i64 = 50;
-
-const LISTED_MAX: i64 = 200;
 
 /// So exactly is the last use noted: a token that is used all the time costs one write a minute.
 const USE_NOTED_EVERY: Seconds = MINUTE;
@@ -90,7 +88,7 @@ impl PersonalTokens {
 
     /// Makes a token for a user who has just proved who they are. Returns its text too, which is not stored: it is
     /// to be shown once. `password_changed_at` is of the password that proved it: if there has been another since,
-    /// or a lock, the proof is worth nothing.
+    /// or a lock, the proof is worth nothing and the error is [`TokenError::ProofOutdated`].
     pub async fn create(
         &self,
         user: &UserId,
@@ -152,7 +150,7 @@ impl PersonalTokens {
 
     /// The live tokens of a user, newest first.
     pub async fn list(&self, user: &UserId) -> Result<Vec<PersonalToken>, DbError> {
-        store::live_of_user(&self.db, user, self.clock.now(), LISTED_MAX).await
+        store::live_of_user(&self.db, user, self.clock.now()).await
     }
 
     /// How many live tokens a user has.
@@ -210,5 +208,5 @@ impl PersonalTokens {
 
 fn too_many() -> Fault {
     let message = format!("You have {LIVE_MAX} tokens, and more are not kept. Revoke one that is not in use.");
-    Fault::new("form", "too_many", message)
+    Fault::new(fault::WHOLE, "too_many", message)
 }

@@ -85,14 +85,13 @@ pub async fn by_hash(db: &Db, hash: &str, now: Seconds) -> Result<Option<(Person
     row.as_ref().map_or(Ok(None), owned_token)
 }
 
-pub async fn live_of_user(db: &Db, user: &UserId, now: Seconds, most: i64) -> Result<Vec<PersonalToken>, DbError> {
+pub async fn live_of_user(db: &Db, user: &UserId, now: Seconds) -> Result<Vec<PersonalToken>, DbError> {
     let rows = sqlx::query(select!(
         "where t.user_id = $1 and t.revoked_at is null and t.expires_at > $2
-         order by t.created_at desc, t.id limit $3"
+         order by t.created_at desc, t.id"
     ))
     .bind(user.as_str())
     .bind(now)
-    .bind(most)
     .fetch_all(db.read())
     .await?;
     rows.iter().filter_map(|row| token(row).transpose()).collect()

@@ -16,13 +16,10 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn a_name_is_trimmed_composed_and_can_be_seen() {
+fn a_name_is_under_the_same_rules_as_a_persons() {
     let name = |typed: &str| Draft::check(typed, &["read"], 1, false).map(|draft| draft.name).ok();
     assert_eq!(name(" Cafe\u{301} <b>\t").as_deref(), Some("Caf\u{e9} <b>"));
-    assert_eq!(name(&"u\u{308}".repeat(100)), Some("ü".repeat(100)));
-    assert_eq!(codes(&"ü".repeat(101), &["read"], 1, false), [("name", "too_long")]);
     assert_eq!(codes("two\nlines", &["read"], 1, false), [("name", "control_character")]);
-    assert_eq!(codes("back\u{202e}wards", &["read"], 1, false), [("name", "control_character")]);
 }
 
 #[test]
@@ -31,7 +28,7 @@ fn scopes_are_a_set_and_admin_is_for_administrators() {
     assert_eq!(printed(&["admin", "read", "write", "read"]).as_deref(), Some("read write admin"));
     assert_eq!(printed(&["write"]).as_deref(), Some("write"));
     for unknown in ["", "Read", "read write", "owner"] {
-        assert_eq!(codes("x", &["read", unknown], 1, true), [("scopes", "unknown")], "{unknown:?}");
+        assert_eq!(codes("x", &["read", unknown], 1, true), [("scopes", "not_allowed")], "{unknown:?}");
     }
     assert_eq!(codes("x", &["admin"], 1, false), [("scopes", "not_allowed")]);
     let scopes = Scopes::of(&[Scope::Write]).expect("one");

@@ -49,7 +49,7 @@ pub enum Holder<'a> {
     },
     /// A browser whose request keeps no cookies: an image, a prefetch.
     Deaf,
-    /// A program, which has no jar to ask.
+    /// Whoever sends it in a header or a body: a program, which has no jar to ask, or a thief of cookies.
     Program,
 }
 
@@ -77,7 +77,7 @@ pub enum Refresh {
     },
     /// Not a token of a live session, and never again one.
     Dead(Option<Reason>),
-    /// No access; says nothing about the session.
+    /// No access for this holder. The session lives on, and so may the token, as a cookie.
     Refused,
 }
 

@@ -141,7 +141,7 @@ async fn every_code_is_answered_with_its_status() {
     // Only by a status that no handler of ours answers.
     let mut expected = codes(&app).await;
     assert!(expected.remove("403 forbidden"));
-    // `api_attacks` has the patience.
+    // `body` has the patience.
     assert!(expected.remove("408 request_timeout"));
     // These are answered to what the document does not list.
     assert!(expected.remove("400 bad_request") && expected.insert("418 bad_request".to_owned()));

@@ -216,6 +216,21 @@ async fn a_page_that_ends_its_own_session_loses_its_cookies_and_no_other_does() 
     assert!(!browser.is_logged_in().await);
 }
 
+/// Whoever asks by a header has not shown the cookies: they may be another session's.
+#[rocket::async_test]
+async fn a_session_that_ends_itself_by_header_clears_no_cookies() {
+    let app = site().await;
+    let mut browser = app.browser();
+    browser.log_in(EMAIL, PASSWORD).await;
+    let program = program(&app).await;
+    let bearer = format!("Bearer {}", program.bearer.as_ref().unwrap());
+    let path = format!("{SESSIONS}/{}", session_of(&program));
+    let page = browser.call_with(Method::Delete, &path, Value::Null, &[("Authorization", &bearer)]).await;
+    assert_eq!((page.status, page.set_cookie_lines()), (204, vec![]));
+    program.get(ME).await.is_problem(401, "invalid_token");
+    assert!(browser.is_logged_in().await);
+}
+
 #[rocket::async_test]
 async fn all_other_sessions_are_ended() {
     let app = site().await;

@@ -444,3 +444,34 @@ async fn with_a_header_the_cookies_do_not_count() {
     assert_eq!(browser.generation(), 1);
     assert!(browser.is_logged_in().await);
 }
+
+/// The owner's browser takes the next generation, and shows that it has it; then the thief asks.
+async fn rotated<'a>(app: &'a TestApp, owner: &mut Browser<'a>) -> Value {
+    let before = json!(owner.cookie("refresh_token"));
+    app.advance(EXPIRED);
+    assert!(owner.get("/account").await.delivers());
+    owner.get("/session/ack").await;
+    app.advance(5);
+    before
+}
+
+/// As a program, it would be handed the successor within the grace, each time, and never be noticed.
+#[rocket::async_test]
+async fn a_thief_of_cookies_cannot_follow_each_rotation_as_a_program() {
+    let app = TestApp::start().await;
+    let mut owner = app.registered().await;
+    let program = app.program();
+    for _ in 0..3 {
+        let before = rotated(&app, &mut owner).await;
+        program.refresh(&before).await.is_problem(401, "invalid_grant");
+        program.with(&before).post(REFRESH, Value::Null).await.is_problem(401, "invalid_grant");
+        assert!(owner.is_logged_in().await, "a copy costs the owner nothing");
+    }
+    assert_eq!(owner.generation(), 4);
+    // Tokens that were given to a program refresh as before, also if a browser's script asked for them.
+    let login = json!({"email": EMAIL, "password": PASSWORD});
+    let tokens = owner.call(Method::Post, "/api/auth/login", login).await.json();
+    let after = renewed(&program.refresh(&tokens["refresh_token"]).await, 2);
+    assert!(program.may(&after["access_token"]).await, "confirmed");
+    renewed(&program.refresh(&tokens["refresh_token"]).await, 2);
+}

@@ -12,11 +12,13 @@ const ALLOWED: &str = "https://app.example.org";
 const OTHER_ALLOWED: &str = "http://localhost:5173";
 
 /// What no allowed origin is like, however close.
-const FOREIGN: [&str; 26] = [
+const FOREIGN: [&str; 31] = [
     "https://evil.example",
     "http://app.example.org",
     "https://app.example.org:444",
     "https://app.example.org:443",
+    "https://app.example.org:99999",
+    "https://app.example.org:443.evil",
     "https://app.example.org.evil.example",
     "https://evilapp.example.org",
     "https://x.app.example.org",
@@ -38,6 +40,9 @@ const FOREIGN: [&str; 26] = [
     "null",
     "",
     "*",
+    " ",
+    "x y",
+    "http://",
     "nonsense",
 ];
 

@@ -1,7 +1,9 @@
 //! Who asks: tokens in the wrong place, in part, of several sessions, or in a header.
 
+use hallpass::auth::forgery::Genuine;
 use hallpass::auth::guards::RECENT_SECONDS;
-use hallpass::{Anonymous, CurrentUser, MaybeUser, RecentlyAuthenticated};
+use hallpass::{Admin, Anonymous, CurrentUser, LoggedIn, MaybeUser, RecentlyAuthenticated};
+use rocket::error::ErrorKind;
 use rocket::http::Method;
 use rocket::{Build, Rocket, delete, get, post, put, routes};
 
@@ -42,6 +44,28 @@ fn delete_thing(user: CurrentUser) -> String {
 
 fn extend(rocket: Rocket<Build>) -> Rocket<Build> {
     rocket.mount("/", routes![who, strangers, recent, thing, put_thing, delete_thing])
+}
+
+#[get("/")]
+fn for_users(_user: CurrentUser) {}
+
+#[get("/")]
+fn for_sessions(_visitor: LoggedIn) {}
+
+#[get("/")]
+fn for_admins(_admin: Admin) {}
+
+#[post("/")]
+fn for_the_genuine(_genuine: Genuine) {}
+
+#[rocket::async_test]
+async fn a_guard_without_hallpass_refuses_to_launch() {
+    let quiet = rocket::Config { log_level: rocket::config::LogLevel::Off, ..rocket::Config::default() };
+    for route in routes![who, strangers, recent, for_users, for_sessions, for_admins, for_the_genuine] {
+        let handler = route.name.clone();
+        let error = rocket::custom(&quiet).mount("/", vec![route]).ignite().await.expect_err("it launches");
+        assert!(matches!(error.kind(), ErrorKind::SentinelAborts(_)), "{handler:?}: {error}");
+    }
 }
 
 async fn who_is(browser: &mut Browser<'_>) -> String {
@@ -234,7 +258,7 @@ async fn confirming_with_an_expired_access_token_delivers_both_tokens_with_the_p
     assert_eq!((access["auth_time"].as_i64(), access["gen"].as_i64()), (Some(app.now()), Some(2)));
     assert_eq!(browser.generation(), 2);
     let wrong = browser.fill("/confirm", "/confirm", &[("password", "not the right one")]).await;
-    assert_eq!(wrong.status, 422);
+    assert!(wrong.status == 422 && wrong.has("This is not your current password."), "{}", wrong.body);
 }
 
 #[rocket::async_test]

@@ -3,15 +3,15 @@
 
 mod accounts;
 mod activity;
-mod api_attacks;
 mod api_docs;
 mod api_errors;
 mod api_forgery;
 mod api_json;
 mod api_login;
 mod api_me;
+mod api_personal_tokens;
 mod api_refresh;
-mod api_tokens;
+mod body;
 mod cli;
 mod config;
 mod cookies;
@@ -33,6 +33,7 @@ mod logs;
 mod openapi;
 mod operation;
 mod pages;
+mod paths;
 mod personal_tokens;
 mod pruning;
 mod races;

@@ -146,7 +146,7 @@ async fn every_operation_has_a_name_words_and_every_status() {
         let has = |status: &str| operation["responses"][status].is_object();
         assert!(["400", "403", "500", "503"].into_iter().all(has), "{what}");
         let body = operation["requestBody"].is_object();
-        assert!(["413", "415", "422"].into_iter().all(|status| has(status) == body), "{what}");
+        assert!(["408", "413", "415", "422"].into_iter().all(|status| has(status) == body), "{what}");
         let placeholders = path.matches('{').count();
         let parameters = operation["parameters"].as_array().map_or(0, Vec::len);
         assert_eq!(placeholders, parameters, "{what}");
@@ -223,4 +223,27 @@ async fn bodies_are_described_as_they_are_read() {
         assert_eq!(without.status != 400, optional, "{what}: {without:?}");
     }
     assert!(bodies >= 8, "{bodies}");
+}
+
+#[rocket::async_test]
+async fn what_a_personal_access_token_may_never_do_is_said() {
+    let app = TestApp::start().await;
+    app.site().accounts.add(EMAIL, NAME, PASSWORD, false).await.unwrap();
+    let document = document(&app).await;
+    let owner = app.program().log_in().await;
+    let owner = app.program().with(&owner["access_token"]);
+    let mut refused = 0;
+    for (method, path, operation) in operations(&document) {
+        // Its last, for log-out revokes it.
+        let draft = json!({"name": "x", "scopes": ["read", "write"], "expires_in_days": 1, "password": PASSWORD});
+        let token = owner.post("/api/me/tokens", draft).await.json()["token"].clone();
+        let body = example(&document, operation);
+        let page = app.program().with(&token).call(method, &path.replace("{id}", "x"), body).await;
+        let said = operation["x-session-required"] == true;
+        assert_eq!(page.has("\"session_required\""), said, "{method} {path}: {page:?}");
+        let words = operation["description"].as_str().unwrap_or_default();
+        assert_eq!(words.contains("A personal access token may not do this."), said, "{method} {path}");
+        refused += usize::from(said);
+    }
+    assert_eq!(refused, 6);
 }

@@ -413,7 +413,7 @@ async fn only_administrators_are_offered_the_scope_admin() {
     assert!(!page.has(offer));
     let fields = [("name", "x"), ("scopes", "admin"), ("password", PASSWORD)];
     let refused = browser.submit(&page, PATH, &fields).await;
-    assert!(refused.status == 422 && refused.has("Only an administrator"), "{}", refused.body);
+    assert!(refused.status == 422 && refused.has("only administrators can give it"), "{}", refused.body);
     app.site().accounts.make_admin(EMAIL).await.expect("made");
     let page = browser.visit(PATH).await;
     assert!(page.has(offer));

@@ -7,6 +7,7 @@ use rocket::{get, post, routes};
 use serde_json::{Value, json};
 
 use crate::helpers::{EMAIL, NAME, PASSWORD, Program, TestApp};
+use crate::personal_tokens::created;
 
 const TOKENS: &str = "/api/me/tokens";
 const DAY: i64 = 24 * 3600;
@@ -91,6 +92,16 @@ async fn what_is_wrong_with_a_draft_is_told_field_by_field() {
     assert_eq!(owner.get(TOKENS).await.json(), json!({ "tokens": [] }));
 }
 
+#[rocket::async_test]
+async fn the_fifty_first_token_is_a_fault_of_the_whole_body() {
+    let app = site().await;
+    let owner = owner(&app).await;
+    for _ in 0..50 {
+        created(&app, "x", 1).await;
+    }
+    owner.post(TOKENS, draft(&["read"])).await.is_fault("body", "too_many");
+}
+
 /// An embedding site's routes: the guards are the same there.
 #[get("/reports")]
 fn read_reports(user: hallpass::CurrentUser) -> String {
@@ -133,6 +144,37 @@ async fn a_token_is_good_for_its_scopes_alone() {
             seen.insert(lacks);
         }
         assert!(seen.len() > 1 || scopes == ["admin"], "{scopes:?}: {seen:?}");
+    }
+}
+
+#[get("/read")]
+fn read(visitor: hallpass::MaybeUser) -> String {
+    visitor.0.map_or("nobody".to_owned(), |user| user.name)
+}
+
+#[post("/write")]
+fn write(visitor: hallpass::MaybeUser) -> String {
+    visitor.0.map_or("nobody".to_owned(), |user| user.name)
+}
+
+#[rocket::async_test]
+async fn a_token_without_the_scope_is_nobody_where_anybody_may_ask() {
+    let app = TestApp::build(&[], |rocket| rocket.mount("/", routes![read, write])).await;
+    app.site().accounts.add(EMAIL, NAME, PASSWORD, false).await.unwrap();
+    let owner = owner(&app).await;
+    for (scopes, reads, writes) in
+        [(&["read"][..], NAME, "nobody"), (&["write"], "nobody", NAME), (&["read", "write"], NAME, NAME)]
+    {
+        let program = owner.with(&made(&owner, scopes).await["token"]);
+        for (method, path, expected) in [(Method::Get, "/read", reads), (Method::Post, "/write", writes)] {
+            let mut request = app.client().req(method, path);
+            let bearer = format!("Bearer {}", program.bearer.as_ref().unwrap());
+            request.add_header(rocket::http::Header::new("Authorization", bearer));
+            assert_eq!(request.dispatch().await.into_string().await.as_deref(), Some(expected), "{method} {scopes:?}");
+        }
+        // It can still be thrown away by its holder.
+        assert_eq!(program.post("/api/auth/logout", Value::Null).await.status, 204);
+        program.get("/api/me").await.is_problem(401, "invalid_token");
     }
 }
 

@@ -8,7 +8,7 @@ use super::answer::{Answer, Failure, Refusal};
 use super::form::{Fields, Submission};
 use super::page::{Faults, Frame, Notice, Page, SeeOther};
 use super::words;
-use crate::accounts::{AccountError, Fault};
+use crate::accounts::Fault;
 use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::guards::{CurrentUser, RecentlyAuthenticated};
@@ -20,8 +20,8 @@ use crate::personal_tokens::{Draft, PersonalToken, Scope, TokenError};
 const LIVES: [&str; 4] = ["7", "30", "90", "365"];
 
 #[derive(Template)]
-#[template(path = "tokens.html")]
-pub struct TokensPage {
+#[template(path = "personal_tokens.html")]
+pub struct PersonalTokensPage {
     pub frame: Frame,
     pub tokens: Vec<TokenView>,
     pub made: Option<MadeView>,
@@ -97,7 +97,7 @@ impl TokenView {
     }
 }
 
-impl TokensPage {
+impl PersonalTokensPage {
     /// The scopes that the visitor can give. The first has the field's name as its id: faults lead there.
     fn choices(&self) -> Vec<Choice> {
         let is_admin = self.frame.user.as_ref().is_some_and(|user| user.is_admin);
@@ -121,10 +121,10 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// The page as it is when nothing is wrong.
-async fn page(site: &Site, user: &CurrentUser, frame: Frame) -> Result<TokensPage, Failure> {
+async fn page(site: &Site, user: &CurrentUser, frame: Frame) -> Result<PersonalTokensPage, Failure> {
     let now = site.clock.now();
     let tokens = site.personal_tokens.list(&user.id).await?;
-    Ok(TokensPage {
+    Ok(PersonalTokensPage {
         frame,
         tokens: tokens.iter().map(|token| TokenView::new(token, now)).collect(),
         made: None,
@@ -140,9 +140,9 @@ async fn show(
     site: &State<Site>,
     frame: Frame,
     revoked: Option<&str>,
-) -> Result<Page<TokensPage>, Failure> {
+) -> Result<Page<PersonalTokensPage>, Failure> {
     let notice = revoked.map(|_| Notice::success("The token is revoked. It gives no access any more."));
-    Ok(Page::ok(TokensPage { notice, ..page(site, &user, frame).await? }))
+    Ok(Page::ok(PersonalTokensPage { notice, ..page(site, &user, frame).await? }))
 }
 
 #[post("/account/tokens", data = "<submission>")]
@@ -152,7 +152,7 @@ async fn create(
     client: Client,
     frame: Frame,
     submission: Submission,
-) -> Result<Answer<TokensPage>, Failure> {
+) -> Result<Answer<PersonalTokensPage>, Failure> {
     let mut faults = Vec::new();
     let asked = Asked::read(&submission.fields, &mut faults);
     let password = submission.fields.read("password", &mut faults);
@@ -164,9 +164,9 @@ async fn create(
     Ok(match made {
         Ok(token) => {
             let made = Some(MadeView { token, try_at: site.config.public_url.join("/api/me") });
-            Answer::Page(Page::with(Status::Created, TokensPage { made, ..page }))
+            Answer::Page(Page::with(Status::Created, PersonalTokensPage { made, ..page }))
         }
-        Err(refusal) => refusal.page(|faults, notice| TokensPage { asked, faults, notice, ..page }),
+        Err(refusal) => refusal.page(|faults, notice| PersonalTokensPage { asked, faults, notice, ..page }),
     })
 }
 
@@ -188,11 +188,7 @@ async fn make(
     let (Some(draft), true) = (draft, faults.is_empty()) else { return Ok(Err(Refusal::faults(faults))) };
     let owner = match site.accounts.reauthenticate(&user.id, password, client).await {
         Ok(owner) => owner,
-        Err(AccountError::Wrong) => {
-            let wrong = Fault::new("password", "wrong", "This is not your current password. Try again.");
-            return Ok(Err(Refusal::faults(vec![wrong])));
-        }
-        Err(error) => return Refusal::of(error, "password").map(Err),
+        Err(error) => return Refusal::of(error).map(Err),
     };
     match site.personal_tokens.create(&owner.id, owner.password_changed_at, draft, client).await {
         Ok((_, token)) => Ok(Ok(token)),
@@ -210,11 +206,11 @@ async fn revoke(
     client: Client,
     frame: Frame,
     submission: Submission,
-) -> Result<Answer<TokensPage>, Failure> {
+) -> Result<Answer<PersonalTokensPage>, Failure> {
     let user = recent.user;
     if let Err(refusal) = submission.accept(Vec::new()) {
         let page = page(site, &user, frame).await?;
-        return Ok(refusal.page(|_, notice| TokensPage { notice, ..page }));
+        return Ok(refusal.page(|_, notice| PersonalTokensPage { notice, ..page }));
     }
     if !site.personal_tokens.revoke(&user.id, &PersonalTokenId::from_text(id), &client).await? {
         return Err(Failure::of(Status::NotFound));
