@@ -28,6 +28,7 @@ mod helpers;
 mod keys;
 mod layout;
 mod lifetimes;
+mod live;
 mod login;
 mod logs;
 mod openapi;
