@@ -4,7 +4,6 @@ use super::fault::{Fault, Faults};
 use super::password::normalised;
 use super::{AccountError, Accounts, Email, store, throttle};
 use crate::audit::{self, Client, Kind};
-use crate::changes::Subject;
 use crate::id::{SessionId, UserId};
 use crate::sessions::{self, Reason};
 
@@ -17,7 +16,7 @@ impl Accounts {
         if !store::set_name(&mut tx, id, &name).await? {
             return Err(AccountError::Unknown);
         }
-        self.changes.announce(&mut tx, Subject::User(id.clone())).await?;
+        self.changes.announce(&mut tx, id).await?;
         Ok(tx.commit().await?)
     }
 
@@ -57,7 +56,7 @@ impl Accounts {
         }
         sessions::revoke_all(&mut tx, id, Some(keep_session), Reason::Password, now).await?;
         audit::record(&mut tx, now, Kind::PasswordChanged, id, Some(keep_session), Some(client)).await?;
-        self.changes.announce(&mut tx, Subject::User(id.clone())).await?;
+        self.changes.announce(&mut tx, id).await?;
         tx.commit().await?;
         Ok(())
     }

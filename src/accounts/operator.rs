@@ -5,7 +5,6 @@ use super::password::NewPassword;
 use super::registration::{Form, taken};
 use super::{AccountError, Accounts, Email, User, store};
 use crate::audit::{self, Kind};
-use crate::changes::Subject;
 use crate::db::DbError;
 use crate::personal_tokens;
 use crate::sessions::{self, Reason};
@@ -35,7 +34,7 @@ impl Accounts {
         if store::lock(&mut tx, &user.id, now).await? {
             sessions::revoke_all(&mut tx, &user.id, None, Reason::Locked, now).await?;
             audit::record(&mut tx, now, Kind::Locked, &user.id, None, None).await?;
-            self.changes.announce(&mut tx, Subject::User(user.id.clone())).await?;
+            self.changes.announce(&mut tx, &user.id).await?;
         }
         tx.commit().await?;
         Ok(User { locked: true, ..user })
@@ -47,7 +46,7 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         if store::unlock(&mut tx, &user.id).await? {
             audit::record(&mut tx, self.clock.now(), Kind::Unlocked, &user.id, None, None).await?;
-            self.changes.announce(&mut tx, Subject::User(user.id.clone())).await?;
+            self.changes.announce(&mut tx, &user.id).await?;
         }
         tx.commit().await?;
         Ok(User { locked: false, ..user })
@@ -66,7 +65,7 @@ impl Accounts {
         sessions::revoke_all(&mut tx, &user.id, None, Reason::Password, now).await?;
         personal_tokens::revoke_all(&mut tx, &user.id, now).await?;
         audit::record(&mut tx, now, Kind::PasswordSet, &user.id, None, None).await?;
-        self.changes.announce(&mut tx, Subject::User(user.id.clone())).await?;
+        self.changes.announce(&mut tx, &user.id).await?;
         tx.commit().await?;
         Ok(User { password_changed_at: now, ..user })
     }
@@ -78,7 +77,7 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         if store::make_admin(&mut tx, &user.id, now).await? {
             audit::record(&mut tx, now, Kind::MadeAdmin, &user.id, None, None).await?;
-            self.changes.announce(&mut tx, Subject::User(user.id.clone())).await?;
+            self.changes.announce(&mut tx, &user.id).await?;
         }
         tx.commit().await?;
         Ok(User { admin: true, ..user })

@@ -46,7 +46,7 @@ pub(super) async fn open(folder: &TempDir) -> Db {
 }
 
 pub(super) fn service(folder: &TempDir, db: &Db, clock: &Clock, settings: &[(&str, &str)]) -> Accounts {
-    Accounts::new(&config(folder, settings), db.clone(), clock.clone(), Changes::new(&db, &clock)).expect("accounts")
+    Accounts::new(&config(folder, settings), db.clone(), clock.clone(), Changes::new(db, clock)).expect("accounts")
 }
 
 pub(super) fn from(address: &str) -> Client {

@@ -159,7 +159,7 @@ impl Reservation {
                     OnSuccess::Reset => store::reset(&mut tx, &counter.key).await?,
                 }
             }
-            Ok::<(), DbError>(tx.commit().await?)
+            tx.commit().await
         };
         if let Err(error) = settled.await {
             tracing::warn!(%error, "an attempt stays counted");

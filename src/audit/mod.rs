@@ -95,7 +95,7 @@ pub async fn record_once(
     if !store::has_since(&mut *connection, kind, session, since).await? {
         record(&mut connection, now, kind, user, Some(session), Some(client)).await?;
     }
-    Ok(connection.commit().await?)
+    connection.commit().await
 }
 
 /// How many events an owner is shown.

@@ -11,6 +11,8 @@ pub mod exchange;
 pub mod forgery;
 pub mod guards;
 #[doc(hidden)]
+pub mod overview;
+#[doc(hidden)]
 pub mod presented;
 pub mod refusal;
 pub mod return_to;
@@ -38,6 +40,7 @@ use browser::BrowserIds;
 use cookies::Cookies;
 use forgery::FormTokens;
 use guards::MaybeUser;
+use overview::Overviews;
 
 /// The image by which a graphical browser confirms within one round trip that it has the new tokens.
 pub const ACK: &str = "/session/ack";
@@ -61,6 +64,7 @@ pub struct Site {
     pub changes: Changes,
     #[doc(hidden)]
     pub keyring: Keyring,
+    overviews: Overviews,
     /// To list and end sessions.
     pub sessions: Sessions,
     /// To make, check and revoke the tokens of programs that cannot log in.
@@ -97,9 +101,10 @@ impl Site {
         let changes = Changes::new(&db, &clock);
         Ok(Self {
             sessions: Sessions::new(&db, &clock, &keyring, &changes, &config),
-            personal_tokens: PersonalTokens::new(&db, &clock),
+            personal_tokens: PersonalTokens::new(&db, &clock, &changes),
             accounts: Accounts::new(&config, db.clone(), clock.clone(), changes.clone())?,
             changes,
+            overviews: Overviews::default(),
             cookies: Cookies::new(&config.public_url),
             browser_ids: BrowserIds::new(keyring.secret()),
             form_tokens: FormTokens::new(keyring.secret()),

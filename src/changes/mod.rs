@@ -1,8 +1,9 @@
-//! What has changed in sessions and accounts: whoever remembers something of them learns here that it may not be true
-//! any more. At once in the process that made the change, within a second in every other.
+//! Of which accounts something has changed, their sessions and tokens included: whoever remembers something of them
+//! learns here that it may not be true any more. At once in the process that made the change, within a second in every
+//! other.
 //!
-//! Nothing is remembered here but numbers: a change raises the number of its subject. Who reads a row notes the number
-//! first, and trusts what was read for as long as the number stays. Subjects share numbers, which costs a reading too
+//! Nothing is remembered here but numbers: a change raises the number of its account. Who reads a row notes the number
+//! first, and trusts what was read for as long as the number stays. Accounts share numbers, which costs a reading too
 //! many now and then, and nothing else.
 
 mod store;
@@ -15,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, MINUTE, Seconds};
 use crate::db::{Db, DbError, Transaction};
-use crate::id::{SessionId, UserId};
+use crate::id::UserId;
 
-/// Numbers that subjects share: two of a million subjects seldom change within the same minutes.
+/// Numbers that accounts share: two of a million seldom change within the same minutes.
 const NUMBERS: usize = 1 << 14;
 
 /// How far back each reading looks. A change is stamped before its transaction commits, perhaps by a node whose clock
@@ -28,18 +29,6 @@ const LOOK_BACK: Seconds = 30;
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
 
 const KEPT: Seconds = 10 * MINUTE;
-
-const SESSION: u8 = 0;
-const USER: u8 = 1;
-
-/// What a change is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// A session.
-    Session(SessionId),
-    /// An account, and all of its sessions.
-    User(UserId),
-}
 
 /// The changes of a site. Clones share everything.
 #[derive(Clone)]
@@ -63,9 +52,9 @@ struct Inner {
     heard_at: AtomicU64,
 }
 
-/// What the numbers of a session and its owner were when a row was read.
+/// What the number of an account was when its rows were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version(u64, u64);
+pub struct Version(u64);
 
 impl Changes {
     /// Nothing has been heard yet: until [`Changes::listen`] has been called, nothing is trusted.
@@ -82,17 +71,22 @@ impl Changes {
     }
 
     /// Tells of a change with the transaction that makes it: here when it has committed, before anybody is answered.
-    pub async fn announce(&self, transaction: &mut Transaction, subject: Subject) -> Result<(), DbError> {
-        store::insert(transaction, self.0.clock.now(), &subject).await?;
-        let changes = self.clone();
-        transaction.after_commit(move || changes.apply(&subject));
+    pub async fn announce(&self, transaction: &mut Transaction, user: &UserId) -> Result<(), DbError> {
+        store::insert(transaction, self.0.clock.now(), user).await?;
+        let (changes, user) = (self.clone(), user.clone());
+        transaction.after_commit(move || changes.apply(&user));
         Ok(())
     }
 
     /// To be noted before the rows are read.
-    pub fn version(&self, session: &SessionId, user: &UserId) -> Version {
-        let number = |place: usize| self.0.numbers[place].load(Ordering::Acquire);
-        Version(number(self.place(SESSION, session.as_str())), number(self.place(USER, user.as_str())))
+    pub fn version(&self, user: &UserId) -> Version {
+        Version(self.number(user).load(Ordering::Acquire))
+    }
+
+    /// Whether what was read is still true: nothing of the account has changed since, and changes would have been
+    /// heard of.
+    pub fn is_current(&self, user: &UserId, version: Version) -> bool {
+        self.version(user) == version && self.are_heard()
     }
 
     /// Hears of what other processes have changed.
@@ -106,18 +100,16 @@ impl Changes {
         let changes = store::since(&self.0.db, since).await?;
         let mut heard = self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.retain(|_, at| *at >= since);
-        for (id, at, subject) in changes {
+        for (id, at, user) in changes {
             if heard.insert(id, at).is_none() {
-                self.apply(&subject);
+                self.apply(&user);
             }
         }
         self.0.heard_at.store(began.as_millis() as u64 + 1, Ordering::Release);
         Ok(())
     }
 
-    /// Whether what was read is to be trusted as long as its numbers stay: not if changes of others may have been
-    /// missed.
-    pub fn are_heard(&self) -> bool {
+    fn are_heard(&self) -> bool {
         let heard_at = self.0.heard_at.load(Ordering::Acquire);
         let now = self.0.began.elapsed().as_millis() as u64 + 1;
         heard_at > 0 && now - heard_at.min(now) < TRUSTED_FOR.as_millis() as u64
@@ -128,15 +120,11 @@ impl Changes {
         store::prune(&self.0.db, self.0.clock.now() - KEPT, most).await
     }
 
-    fn apply(&self, subject: &Subject) {
-        let place = match subject {
-            Subject::Session(id) => self.place(SESSION, id.as_str()),
-            Subject::User(id) => self.place(USER, id.as_str()),
-        };
-        self.0.numbers[place].fetch_add(1, Ordering::AcqRel);
+    fn apply(&self, user: &UserId) {
+        self.number(user).fetch_add(1, Ordering::AcqRel);
     }
 
-    fn place(&self, kind: u8, id: &str) -> usize {
-        self.0.hasher.hash_one((kind, id)) as usize % NUMBERS
+    fn number(&self, user: &UserId) -> &AtomicU64 {
+        &self.0.numbers[self.0.hasher.hash_one(user) as usize % NUMBERS]
     }
 }

@@ -8,13 +8,10 @@ use super::answer::{Answer, Failure, Refusal};
 use super::form::Submission;
 use super::page::{Faults, Frame, Notice, Page, SeeOther};
 use super::words;
-use crate::audit::{self, Client, Kind};
+use crate::audit::Client;
 use crate::auth::Site;
 use crate::auth::guards::{CurrentUser, LoggedIn};
-use crate::clock::{DAY, Seconds};
-
-/// How long the owner is told on this page that a session of theirs was ended as a replay.
-const REPLAY_TOLD_FOR: Seconds = 14 * DAY;
+use crate::clock::Seconds;
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -37,19 +34,19 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// The page as it is when nothing is wrong.
-async fn page(site: &Site, user: &CurrentUser, frame: Frame) -> Result<AccountPage, Failure> {
-    let account = site.accounts.find(&user.id).await?.ok_or(Failure::of(Status::NotFound))?;
+async fn page(site: &Site, user: CurrentUser, frame: Frame) -> Result<AccountPage, Failure> {
+    let overview = site.overview(&user.id).await?.ok_or(Failure::of(Status::NotFound))?;
     Ok(AccountPage {
         frame,
-        since: words::date(account.created_at),
-        password_changed: words::date(account.password_changed_at),
-        session_count: site.sessions.count(&user.id).await?,
-        token_count: site.personal_tokens.count(&user.id).await?,
-        name: account.name,
-        email: account.email,
+        since: words::date(overview.created_at),
+        password_changed: words::date(overview.password_changed_at),
+        session_count: overview.sessions,
+        token_count: overview.tokens,
+        name: user.name,
+        email: user.email,
         profile_faults: Faults::default(),
         password_faults: Faults::default(),
-        notice: None,
+        notice: overview.replayed_at.map(replay_notice),
         password_min_length: site.config.password_min_length,
     })
 }
@@ -61,24 +58,21 @@ async fn show(
     frame: Frame,
     saved: Option<&str>,
 ) -> Result<Page<AccountPage>, Failure> {
+    let page = page(site, user, frame).await?;
     let notice = match saved {
         Some("name") => Some(Notice::success("Your name is saved.")),
         Some("password") => Some(Notice::success("Your password is changed. Your other sessions have ended.")),
-        _ => replay_notice(site, &user).await?,
+        _ => page.notice,
     };
-    Ok(Page::ok(AccountPage { notice, ..page(site, &user, frame).await? }))
+    Ok(Page::ok(AccountPage { notice, ..page }))
 }
 
-async fn replay_notice(site: &Site, user: &CurrentUser) -> Result<Option<Notice>, Failure> {
-    let since = site.clock.now() - REPLAY_TOLD_FOR;
-    let replayed = audit::last(&site.db, &user.id, Kind::Replayed, since).await?;
-    Ok(replayed.map(|at| {
-        Notice::warning(format!(
-            "On {}, one of your sessions was ended because an old copy of its token was used. Look through your \
-             devices and sessions; if something is not yours, change your password.",
-            words::date_and_time(at)
-        ))
-    }))
+fn replay_notice(at: Seconds) -> Notice {
+    Notice::warning(format!(
+        "On {}, one of your sessions was ended because an old copy of its token was used. Look through your devices \
+         and sessions; if something is not yours, change your password.",
+        words::date_and_time(at)
+    ))
 }
 
 #[post("/account/profile", data = "<submission>")]
@@ -97,7 +91,7 @@ async fn save_profile(
             Err(error) => Refusal::of(error)?,
         },
     };
-    let page = page(site, &user, frame).await?;
+    let page = page(site, user, frame).await?;
     Ok(refusal.page(|profile_faults, notice| AccountPage { name, profile_faults, notice, ..page }))
 }
 
@@ -120,6 +114,6 @@ async fn change_password(
             Err(error) => Refusal::of(error)?,
         },
     };
-    let page = page(site, &user, frame).await?;
+    let page = page(site, user, frame).await?;
     Ok(refusal.page(|password_faults, notice| AccountPage { password_faults, notice, ..page }))
 }

@@ -15,6 +15,7 @@ pub use scopes::{Scope, Scopes};
 pub(crate) use store::revoke_all;
 
 use crate::audit::{self, Client, Kind};
+use crate::changes::Changes;
 use crate::clock::{Clock, DAY, MINUTE, Seconds};
 use crate::db::{Db, DbError};
 use crate::fault::{self, Fault, in_one_text};
@@ -73,12 +74,13 @@ pub enum TokenError {
 pub struct PersonalTokens {
     db: Db,
     clock: Clock,
+    changes: Changes,
 }
 
 impl PersonalTokens {
     #[doc(hidden)]
-    pub fn new(db: &Db, clock: &Clock) -> Self {
-        Self { db: db.clone(), clock: clock.clone() }
+    pub fn new(db: &Db, clock: &Clock, changes: &Changes) -> Self {
+        Self { db: db.clone(), clock: clock.clone(), changes: changes.clone() }
     }
 
     /// Whether a text means to be a personal access token, and not another kind of token.
@@ -115,6 +117,7 @@ impl PersonalTokens {
         }
         store::insert(&mut tx, user, &token, &hashed(&text)).await?;
         audit::record(&mut tx, now, Kind::TokenCreated, user, None, Some(client)).await?;
+        self.changes.announce(&mut tx, user).await?;
         tx.commit().await?;
         Ok((token, text))
     }
@@ -195,6 +198,7 @@ impl PersonalTokens {
         let revoked = store::revoke(&mut tx, id, now).await?;
         if revoked {
             audit::record(&mut tx, now, Kind::TokenRevoked, user, None, client).await?;
+            self.changes.announce(&mut tx, user).await?;
         }
         tx.commit().await?;
         Ok(revoked)

@@ -2,7 +2,6 @@
 
 use super::{Reason, Session, SessionError, Sessions, revoke_all, store};
 use crate::audit::{self, Client, Kind};
-use crate::changes::Subject;
 use crate::clock::{DAY, Seconds};
 use crate::id::{SessionId, UserId};
 
@@ -46,7 +45,7 @@ impl Sessions {
         let mut transaction = self.db.begin().await?;
         if store::revoke(&mut transaction, id, reason, now).await? {
             audit::record(&mut transaction, now, kind, user, Some(id), client).await?;
-            self.changes.announce(&mut transaction, Subject::Session(id.clone())).await?;
+            self.changes.announce(&mut transaction, user).await?;
         }
         transaction.commit().await?;
         Ok(true)
@@ -59,7 +58,7 @@ impl Sessions {
         let ended = revoke_all(&mut transaction, user, Some(kept), Reason::Ended, now).await?;
         if ended > 0 {
             audit::record(&mut transaction, now, Kind::OtherSessionsEnded, user, Some(kept), Some(client)).await?;
-            self.changes.announce(&mut transaction, Subject::User(user.clone())).await?;
+            self.changes.announce(&mut transaction, user).await?;
         }
         transaction.commit().await?;
         Ok(ended)
@@ -72,7 +71,7 @@ impl Sessions {
         let ended = revoke_all(&mut transaction, user, None, Reason::Ended, now).await?;
         if ended > 0 {
             audit::record(&mut transaction, now, Kind::AllSessionsEnded, user, None, None).await?;
-            self.changes.announce(&mut transaction, Subject::User(user.clone())).await?;
+            self.changes.announce(&mut transaction, user).await?;
         }
         transaction.commit().await?;
         Ok(ended)

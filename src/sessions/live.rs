@@ -41,8 +41,7 @@ impl Live {
     pub fn recall(&self, token: &str, now: Seconds, grace: Seconds) -> Option<Arc<Seen>> {
         let seen = self.seen.get(token)?;
         let session = &seen.session;
-        let holds = self.changes.are_heard()
-            && seen.version == self.changes.version(&session.id, &session.owner.id)
+        let holds = self.changes.is_current(&session.owner.id, seen.version)
             && now < seen.expires_at
             && session.is_live(now)
             && rotation::mark(&session.family, seen.generation, now, grace).is_none();

@@ -208,6 +208,7 @@ impl Sessions {
             return Err(SessionError::ProofOutdated);
         }
         audit::record(&mut transaction, now, Kind::LoggedIn, user, Some(&id), Some(client)).await?;
+        self.changes.announce(&mut transaction, user).await?;
         transaction.commit().await?;
         let session = store::find(&self.db, &id).await?.ok_or(SessionError::Contended)?;
         self.tokens(&session)

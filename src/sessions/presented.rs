@@ -7,7 +7,6 @@ use super::live::Seen;
 use super::rotation::{self, Carrier, Decision, Family};
 use super::{Reason, Session, SessionError, Sessions, Tokens, store};
 use crate::audit::{self, Client, Kind};
-use crate::changes::Subject;
 use crate::clock::{HOUR, Seconds};
 use crate::id::{SessionId, UserId};
 use crate::tokens::access::{AccessClaims, AccessError};
@@ -99,7 +98,7 @@ impl Sessions {
             Err(AccessError::Expired) => return Ok(Access::Expired),
             Err(AccessError::Invalid | AccessError::UnknownKey) => return Ok(Access::Dead(None)),
         };
-        let version = self.changes.version(&claims.sid, &claims.sub);
+        let version = self.changes.version(&claims.sub);
         let mut session = match self.live(&claims.sid, &claims.sub).await? {
             Ok(session) => session,
             Err(reason) => return Ok(Access::Dead(reason)),
@@ -247,7 +246,7 @@ impl Sessions {
             // Access tokens of what is skipped count as expired: whoever remembers them must learn of it.
             let mut transaction = self.db.begin().await?;
             let advanced = store::advance(&mut *transaction, session, &family, now, idle_expires_at, client).await?;
-            self.changes.announce(&mut transaction, Subject::Session(session.id.clone())).await?;
+            self.changes.announce(&mut transaction, &session.owner.id).await?;
             transaction.commit().await?;
             advanced
         } else {
@@ -276,7 +275,7 @@ impl Sessions {
         if revoked {
             let (owner, id) = (&session.owner.id, Some(&session.id));
             audit::record(&mut transaction, now, Kind::Replayed, owner, id, Some(client)).await?;
-            self.changes.announce(&mut transaction, Subject::Session(session.id.clone())).await?;
+            self.changes.announce(&mut transaction, &session.owner.id).await?;
         }
         transaction.commit().await?;
         Ok(revoked)

@@ -158,3 +158,26 @@ async fn a_token_that_is_remembered_still_confirms_and_settles() {
     }
     assert_eq!(state().await, (Some(confirmed), Some(confirmed + 60)));
 }
+
+#[rocket::async_test]
+async fn the_account_page_needs_no_database_and_is_right_all_the_same() {
+    let app = site().await;
+    let mut browser = app.browser();
+    browser.log_in(EMAIL, PASSWORD).await;
+    assert!(browser.get("/account").await.has("on this device only"));
+    let mut second = app.browser();
+    second.log_in(EMAIL, PASSWORD).await;
+    assert!(browser.get("/account").await.has("2 sessions are open"), "a log-in counts at once");
+    let (program, _) = program(&app).await;
+    let draft = json!({"name": "x", "scopes": ["read"], "expires_in_days": 1, "password": PASSWORD});
+    assert_eq!(program.post("/api/me/tokens", draft).await.status, 201);
+    let page = browser.get("/account").await;
+    assert!(page.has("3 sessions are open") && page.has("1 token"), "{}", page.body);
+    assert_eq!(program.post("/api/auth/logout", Value::Null).await.status, 204);
+    assert!(browser.get("/account").await.has("2 sessions are open"));
+    app.site().db.close().await;
+    assert_eq!(browser.get("/account").await.status, 200);
+    // By time alone, what is counted may have changed.
+    app.advance(60);
+    assert_eq!(browser.get("/account").await.status, 503);
+}
