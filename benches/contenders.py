@@ -12,6 +12,7 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import processors
 from api import Api
 from program import Program
 from server import PASSWORD
@@ -20,8 +21,6 @@ EMAIL = "ada@example.org"
 # Theirs is the page: it tells how many sessions there are, so nothing else logs in to that account.
 BUSY_EMAIL = "busy@example.org"
 PEERS = Path(__file__).resolve().parent / "peers"
-# All servers get the same two processors; on a machine with more, the load comes from others.
-PROCESSORS = set(sorted(os.sched_getaffinity(0))[:2])
 # OWASP's, and hallpass's default; written out since the raw verifications must have the same.
 ARGON2_MEMORY_KIB = 19456
 ARGON2_ITERATIONS = 2
@@ -67,7 +66,7 @@ class Contender:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=lambda: os.sched_setaffinity(0, PROCESSORS),
+                preexec_fn=processors.for_servers,
             )
             try:
                 self._wait(process)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import processors
+
 SCRIPTS = Path(__file__).resolve().parent / "wrk"
 THREADS = 2
 CONNECTIONS = 32
@@ -75,6 +77,7 @@ def started(url, connections, seconds, script, *arguments, header=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=processors.for_load,
     )
 
 
@@ -83,5 +86,6 @@ def finished(process):
     lines = [line.removeprefix("RESULT ") for line in told.splitlines() if line.startswith("RESULT ")]
     assert process.returncode == 0 and len(lines) == 1, f"wrk failed:\n{told}"
     result = Result(**json.loads(lines[0]))
-    assert result.requests and not result.refused and not result.broken and not result.late, f"not all answered: {result}"
+    unanswered = result.refused + result.broken + result.late
+    assert result.requests and not unanswered, f"not every request was answered well: {result}"
     return result

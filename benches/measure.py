@@ -1,6 +1,6 @@
 """What is measured, and in which order. Every figure is kept once a round; the tables take the medians."""
 
-import os
+import math
 import subprocess
 import sys
 from collections import defaultdict
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 import load
-from contenders import ARGON2_ITERATIONS, ARGON2_MEMORY_KIB, BUSY_EMAIL, PROCESSORS, Contender, memory
+import processors
+from contenders import ARGON2_ITERATIONS, ARGON2_MEMORY_KIB, BUSY_EMAIL, Contender, memory
 from server import PASSWORD
 
 WARM_UP_SECONDS = 1
@@ -55,13 +56,13 @@ class Bench:
         for peer in self.peers.values():
             (peer.folder / "account.html").write_bytes(self.page[1])
         for number in range(self.plan.rounds):
+            self.figures["others"].append(processors.busy())
             # Whoever is first after a pause may find a cooler machine.
             first = number % len(self.rows)
             for row in self.rows[first:] + self.rows[:first]:
                 self.measure_page(number, row)
-            if not self.plan.only_page:
-                self.measure_log_ins(number)
-                self.measure_refreshes(number)
+            self.measure_log_ins(number)
+            self.measure_refreshes(number)
 
     def measure_page(self, number, row):
         contender = row.contender
@@ -118,10 +119,14 @@ class Bench:
         return result
 
     def raw(self, program, *arguments):
-        """What the machine does without a server: the one number that the program prints."""
+        """What the machine does without a server: the one number that the program prints. Not a number in a smoke run,
+        which does not build these programs."""
+        if self.floor is None:
+            return math.nan
         command = [str(part) for part in (self.floor / program, *arguments)]
-        pin = lambda: os.sched_setaffinity(0, PROCESSORS)
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, preexec_fn=pin)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, preexec_fn=processors.for_servers
+        )
         return float(done.stdout)
 
     def median(self, figure):

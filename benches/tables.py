@@ -1,66 +1,70 @@
 """The report, in Markdown."""
 
 import datetime
+import os
 import platform
 import subprocess
 from pathlib import Path
 from statistics import median
 
 import load
-from contenders import PROCESSORS
+import processors
 
 # Requests a second of hallpass ÷ those of a peer, at least: issue 4.
 TARGETS = {"a": 0.90, "b": 2.5, "c": 5, "d": 80}
 
 
 def tables(plan, bench):
-    parts = [*heading(plan), "", *account_page(bench)]
-    if not plan.only_page:
-        parts += ["", *beside_the_machine(bench)]
-    return "\n".join([*parts, "", *notes(bench)]) + "\n"
+    parts = [heading(plan, bench), *account_page(bench), "", *beside_the_machine(bench), "", *notes(bench)]
+    return "\n".join(parts) + "\n"
 
 
-def heading(plan):
-    processors = f"{len(PROCESSORS)} processors" if len(PROCESSORS) != 1 else "1 processor"
-    return [
-        f"Measured on {datetime.date.today().isoformat()} on {processors} for the servers ({model()}), "
-        f"{platform.system()} {platform.release()}, commit {commit()}; {plan.name}.",
-        f"Medians of {plan.rounds} interleaved rounds of {plan.seconds} s each.",
-    ]
+def heading(plan, bench):
+    others = max(bench.figures["others"])
+    return (
+        f"Measured on {datetime.date.today().isoformat()} on {os.cpu_count()} × {model()}, {platform.system()} "
+        f"{platform.release()}, commit {commit()}; {plan.name}. Medians of {plan.rounds} interleaved rounds of "
+        f"{plan.seconds} s each. Before a round, other programs kept at most {others:.0%} of the processors busy.\n"
+    )
 
 
 def account_page(bench):
-    yield "| account page, known token | requests/s | lowest – highest | p50 ms | p99 ms | memory MiB | hallpass ÷ it | target | |"
+    yield (
+        "| account page, known token | requests/s | lowest – highest | p50 ms | p99 ms | memory MiB "
+        "| hallpass ÷ it | target | |"
+    )
     yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
     hallpass = bench.rows[0]
     for row in bench.rows:
-        rates = f"{median(row.rates):.0f} | {min(row.rates):.0f} – {max(row.rates):.0f}"
-        rest = f"{median(row.p50):.2f} | {median(row.p99):.2f} | {median(row.memory):.1f}"
-        compared = " | | " if row is hallpass else ratio(median(hallpass.rates) / median(row.rates), TARGETS.get(row.letter))
-        yield f"| {row.name} | {rates} | {rest} | {compared} |"
+        rate, against = median(row.rates), " | | "
+        if row is not hallpass:
+            against = ratio(median(hallpass.rates), rate, TARGETS.get(row.letter))
+        yield (
+            f"| {row.name} | {rate:.0f} | {min(row.rates):.0f} – {max(row.rates):.0f} | {median(row.p50):.2f} "
+            f"| {median(row.p99):.2f} | {median(row.memory):.1f} | {against} |"
+        )
 
 
 def beside_the_machine(bench):
-    yield "| hallpass | figure | compared with | figure | ratio | target | |"
-    yield "|---|--:|---|--:|--:|--:|---|"
-    yield compared(bench, "log-ins", "verifications", "/s", "raw Argon2id verifications on the pool's processors", 0.95)
-    yield compared(bench, "rotations", "commits", "/s", "raw commits of one row to the same file", 0.5)
-    beside, idle = bench.median("page p99 beside log-ins"), bench.median("page p99 idle")
-    yield (
-        f"| account page p99 while log-ins saturate the pool | {beside:.2f} ms | p99 without them | {idle:.2f} ms "
-        f"| {ratio(beside / idle, 5, at_most=True)} |"
-    )
-    yield f"| memory after log-ins | {bench.median('memory after log-ins'):.1f} MiB | | | | | |"
+    log_ins, verifications = bench.median("log-ins"), bench.median("verifications")
+    rotations, commits = bench.median("rotations"), bench.median("commits")
+    attacked, idle = bench.median("page p99 beside log-ins"), bench.median("page p99 idle")
+    return [
+        "| hallpass | | compared with | | ratio | target | |",
+        "|---|--:|---|--:|--:|--:|---|",
+        f"| log-ins | {log_ins:.1f}/s | raw Argon2id verifications on the pool's processors | {verifications:.1f}/s "
+        f"| {ratio(log_ins, verifications, 0.95)} |",
+        f"| rotations | {rotations:.0f}/s | raw commits of one row to the same file | {commits:.0f}/s "
+        f"| {ratio(rotations, commits, 0.5)} |",
+        f"| account page p99 while log-ins saturate the pool | {attacked:.2f} ms | p99 without them | {idle:.2f} ms "
+        f"| {ratio(attacked, idle, 5, at_most=True)} |",
+        f"| memory after these log-ins and pages | {bench.median('memory after log-ins'):.1f} MiB | | | | | |",
+    ]
 
 
-def compared(bench, ours, raw, unit, words, target):
-    """A line that sets a figure of hallpass against one of the machine."""
-    ratio_cells = ratio(bench.median(ours) / bench.median(raw), target)
-    return f"| {ours} | {bench.median(ours):.1f}{unit} | {words} | {bench.median(raw):.1f}{unit} | {ratio_cells} |"
-
-
-def ratio(value, target=None, at_most=False):
+def ratio(ours, theirs, target=None, at_most=False):
     """The ratio, its target, and a word if it is missed."""
+    value = ours / theirs
     if target is None:
         return f"{value:.2f} | | "
     missed = value > target if at_most else value < target
@@ -74,7 +78,7 @@ def notes(bench):
         f"Load of pages: wrk with {load.THREADS} threads and {load.CONNECTIONS} connections that stay open "
         f"(gunicorn's default workers close theirs after each answer), one logged-in browser's cookies, a page of "
         f"{len(bench.page[1])} bytes, the same bytes from all. Servers ran one after the other, each with two worker "
-        "threads or processes; the load came from the same machine.",
+        f"threads or processes on {len(processors.SERVERS)} processors; the load came from {processors.load_place()}.",
         f"Log-ins: {load.LOGIN_CONNECTIONS} connections. Rotations: {load.REFRESH_CONNECTIONS} connections, each with "
         "its own session's chain of refresh tokens, by the API.",
         "Memory is the proportional set size, children included, right after the load.",
