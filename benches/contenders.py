@@ -4,12 +4,13 @@ import http.cookiejar
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import processors
@@ -122,6 +123,11 @@ class Hallpass(Contender):
     def refresh_tokens(self, number):
         return [Api(self.url).log_in(BUSY_EMAIL, PASSWORD)["refresh_token"] for _ in range(number)]
 
+    def generations(self):
+        """How many refresh tokens all sessions together have had."""
+        with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute("select sum(generation) from sessions").fetchone()[0]
+
     @property
     def database(self):
         return self.folder / "data/hallpass.db"
@@ -165,7 +171,25 @@ def header(jar):
 
 def memory(pid):
     """Bytes in memory of a process and its children, pages that they share counted once."""
-    own = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    proportional = next(line for line in own.splitlines() if line.startswith("Pss:"))
+    return sum(proportional_memory(each) for each in family(pid))
+
+
+def processor_seconds(pid):
+    """What a process and its children have used so far, in user and system time; proc_pid_stat(5)."""
+    ticks = 0
+    for each in family(pid):
+        # The name, in brackets, may hold anything.
+        numbers = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(numbers[11]) + int(numbers[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def proportional_memory(pid):
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    kibibytes = next(line.split()[1] for line in lines if line.startswith("Pss:"))
+    return int(kibibytes) * 1024
+
+
+def family(pid):
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(proportional.split()[1]) * 1024 + sum(memory(child) for child in children)
+    return [pid, *(each for child in children for each in family(child))]

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
+from difflib import unified_diff
 from statistics import median
 
 import load
 import processors
-from contenders import ARGON2_ITERATIONS, ARGON2_MEMORY_KIB, BUSY_EMAIL, Contender, memory
+from contenders import ARGON2_ITERATIONS, ARGON2_MEMORY_KIB, BUSY_EMAIL, Contender, memory, processor_seconds
 from server import PASSWORD
 
 WARM_UP_SECONDS = 1
@@ -33,6 +34,8 @@ class Row:
     rates: list = field(default_factory=list)
     p50: list = field(default_factory=list)
     p99: list = field(default_factory=list)
+    # Processor time of one request, in microseconds: what other programs' load changes least.
+    cost: list = field(default_factory=list)
     memory: list = field(default_factory=list)
 
 
@@ -70,7 +73,9 @@ class Bench:
             cookie = contender.cookie()
             self.check_page(contender, cookie)
             load.page(contender.url, cookie, WARM_UP_SECONDS)
+            before = processor_seconds(pid)
             result = self.load_page(contender, cookie, self.plan.seconds)
+            row.cost.append((processor_seconds(pid) - before) / result.requests * 1e6)
             row.memory.append(memory(pid) / 2**20)
             self.check_page(contender, cookie)
         row.rates.append(result.rate)
@@ -100,7 +105,11 @@ class Bench:
         tokens = hallpass.folder / "refresh_tokens"
         with hallpass.running():
             tokens.write_text("\n".join(hallpass.refresh_tokens(load.REFRESH_SESSIONS)) + "\n")
+            before = hallpass.generations()
             refreshes = load.refreshes(hallpass.url, tokens, seconds)
+            rotations = hallpass.generations() - before
+        # A token sent again is answered with the same successor, which costs no commit.
+        assert rotations >= refreshes.requests, f"{refreshes.requests} refreshes were only {rotations} rotations"
         self.figures["rotations"].append(refreshes.rate)
         raw = self.raw("commits", hallpass.database, seconds)
         self.figures["commits"].append(raw)
@@ -110,7 +119,9 @@ class Bench:
         """That what is compared is the same."""
         kind, page = contender.page(cookie)
         assert kind.lower() == self.page[0].lower(), f"{contender.name} says {kind}, hallpass {self.page[0]}"
-        assert page == self.page[1], f"the page of {contender.name} is another than hallpass's was:\n{page.decode()}"
+        if page != self.page[1]:
+            difference = unified_diff(*(text.decode().splitlines() for text in (self.page[1], page)), lineterm="")
+            raise AssertionError("\n".join([f"the page of {contender.name} is another than hallpass's was", *difference]))
 
     def load_page(self, contender, cookie, seconds):
         result = load.page(contender.url, cookie, seconds)

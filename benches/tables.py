@@ -30,10 +30,10 @@ def heading(plan, bench):
 
 def account_page(bench):
     yield (
-        "| account page, known token | requests/s | lowest – highest | p50 ms | p99 ms | memory MiB "
+        "| account page, known token | requests/s | lowest – highest | p50 ms | p99 ms | processor µs | memory MiB "
         "| hallpass ÷ it | target | |"
     )
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"
     hallpass = bench.rows[0]
     for row in bench.rows:
         rate, against = median(row.rates), " | | "
@@ -41,7 +41,7 @@ def account_page(bench):
             against = ratio(median(hallpass.rates), rate, TARGETS.get(row.letter))
         yield (
             f"| {row.name} | {rate:.0f} | {min(row.rates):.0f} – {max(row.rates):.0f} | {median(row.p50):.2f} "
-            f"| {median(row.p99):.2f} | {median(row.memory):.1f} | {against} |"
+            f"| {median(row.p99):.2f} | {median(row.cost):.0f} | {median(row.memory):.1f} | {against} |"
         )
 
 
@@ -75,14 +75,15 @@ def ratio(ours, theirs, target=None, at_most=False):
 def notes(bench):
     logs = "; ".join(f"{row.name}: {row.log}" for row in bench.rows)
     return [
-        f"Load of pages: wrk with {load.THREADS} threads and {load.CONNECTIONS} connections that stay open "
-        f"(gunicorn's default workers close theirs after each answer), one logged-in browser's cookies, a page of "
+        f"- Load of pages: wrk with {load.THREADS} threads and {load.CONNECTIONS} connections that stay open "
+        "(gunicorn's default workers close theirs after each answer), one logged-in browser's cookies, a page of "
         f"{len(bench.page[1])} bytes, the same bytes from all. Servers ran one after the other, each with two worker "
         f"threads or processes on {len(processors.SERVERS)} processors; the load came from {processors.load_place()}.",
-        f"Log-ins: {load.LOGIN_CONNECTIONS} connections. Rotations: {load.REFRESH_CONNECTIONS} connections, each with "
-        "its own session's chain of refresh tokens, by the API.",
-        "Memory is the proportional set size, children included, right after the load.",
-        f"Logged, to a file: {logs}.",
+        f"- Log-ins: {load.LOGIN_CONNECTIONS} connections. Rotations: {load.REFRESH_CONNECTIONS} connections, each "
+        "with its own session's chain of refresh tokens, by the API.",
+        "- Processor µs: what the server used in user and system time for one request. Memory: the proportional set "
+        "size right after the load. Child processes count in both.",
+        f"- Logged, to a file: {logs}.",
     ]
 
 
