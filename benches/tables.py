@@ -13,6 +13,10 @@ import processors
 # Requests a second of hallpass ÷ those of a peer, at least: issue 4.
 TARGETS = {"a": 0.90, "b": 2.5, "c": 5, "d": 80}
 
+# The share of the processors that other programs may take: beside more, whatever waits for a turn is slower, and by
+# how much depends on how often it waits.
+QUIET = 0.1
+
 
 def tables(plan, bench):
     parts = [heading(plan, bench), *account_page(bench), "", *beside_the_machine(bench), "", *notes(bench)]
@@ -21,10 +25,12 @@ def tables(plan, bench):
 
 def heading(plan, bench):
     others = max(bench.figures["others"])
+    doubt = " That is too much for figures to be relied on." if others > QUIET else ""
     return (
         f"Measured on {datetime.date.today().isoformat()} on {os.cpu_count()} × {model()}, {platform.system()} "
         f"{platform.release()}, commit {commit()}; {plan.name}. Medians of {plan.rounds} interleaved rounds of "
-        f"{plan.seconds} s each. Before a round, other programs kept at most {others:.0%} of the processors busy.\n"
+        f"{plan.seconds} s each. Before a round, other programs kept at most {others:.0%} of the processors busy."
+        f"{doubt}\n"
     )
 
 
