@@ -80,7 +80,10 @@ def ratio(ours, theirs, target=None, at_most=False):
 
 def notes(bench):
     logs = "; ".join(f"{row.name}: {row.log}" for row in bench.rows)
+    rates = {row.letter: median(row.rates) for row in bench.rows if row.letter}
+    ceiling = ", ".join(f"({letter}) {rates['a'] / rate:.2f}" for letter, rate in rates.items())
     return [
+        f"- The most that any route of Rocket could reach on this machine, (a) ÷ each peer: {ceiling}.",
         f"- Load of pages: wrk with {load.THREADS} threads and {load.CONNECTIONS} connections that stay open "
         "(gunicorn's default workers close theirs after each answer), one logged-in browser's cookies, a page of "
         f"{len(bench.page[1])} bytes, the same bytes from all. Servers ran one after the other, each with two worker "
