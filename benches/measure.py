@@ -121,7 +121,7 @@ class Bench:
         assert kind.lower() == self.page[0].lower(), f"{contender.name} says {kind}, hallpass {self.page[0]}"
         if page != self.page[1]:
             difference = unified_diff(*(text.decode().splitlines() for text in (self.page[1], page)), lineterm="")
-            raise AssertionError("\n".join([f"the page of {contender.name} is another than hallpass's was", *difference]))
+            raise AssertionError("\n".join([f"the page of {contender.name} is not what hallpass's was", *difference]))
 
     def load_page(self, contender, cookie, seconds):
         result = load.page(contender.url, cookie, seconds)
