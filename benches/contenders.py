@@ -1,0 +1,195 @@
+"""The programs that are compared, each in a folder of its own, and how a browser logs in to them."""
+
+import http.cookiejar
+import os
+import secrets
+import socket
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import processors
+from api import Api
+from program import Program
+from server import PASSWORD
+
+EMAIL = "ada@example.org"
+# Theirs is the page: it tells how many sessions there are, so nothing else logs in to that account.
+BUSY_EMAIL = "busy@example.org"
+PEERS = Path(__file__).resolve().parent / "peers"
+# OWASP's, and hallpass's default; written out since the raw verifications must have the same.
+ARGON2_MEMORY_KIB = 19456
+ARGON2_ITERATIONS = 2
+
+
+class Contender:
+    def __init__(self, name, folder):
+        self.name, self.folder = name, Path(folder, name)
+        self.folder.mkdir()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://localhost:{self.port}"
+
+    def command(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {"PEER_PASSWORD": PASSWORD}
+
+    def cookie(self):
+        """The Cookie header of a browser that has just logged in."""
+        jar = http.cookiejar.CookieJar()
+        fields = urllib.parse.urlencode({"email": EMAIL, "password": PASSWORD}).encode()
+        with urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar)).open(f"{self.url}/login", fields):
+            return header(jar)
+
+    def page(self, cookie):
+        """Type and bytes of the account page."""
+        request = urllib.request.Request(f"{self.url}/account", headers={"Cookie": cookie})
+        with urllib.request.urlopen(request) as answer:
+            assert answer.geturl() == request.full_url, f"{self.name} answered with {answer.geturl()}"
+            return answer.headers["Content-Type"], answer.read()
+
+    @contextmanager
+    def running(self, **environment):
+        """The program, from its start to its end; its output goes to a file beside its folder."""
+        with open(f"{self.folder}.log", "wb") as log:
+            process = subprocess.Popen(
+                [str(part) for part in self.command()],
+                cwd=self.folder,
+                env={"PATH": os.environ["PATH"], **self.environment(), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=processors.for_servers,
+            )
+            try:
+                self._wait(process)
+                yield process.pid
+                assert process.poll() is None, f"{self.name} ended by itself"
+                process.terminate()
+                process.wait(timeout=30)
+            finally:
+                process.kill()
+                process.wait()
+
+    def _wait(self, process):
+        end = time.monotonic() + 30
+        while time.monotonic() < end and process.poll() is None:
+            with socket.socket() as knock:
+                if knock.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"{self.name} did not start:\n{Path(f'{self.folder}.log').read_text()}")
+
+
+class Hallpass(Contender):
+    def __init__(self, binary, folder):
+        super().__init__("hallpass", folder)
+        self.binary = binary
+        self._cookie = None
+
+    def command(self):
+        return [self.binary]
+
+    def environment(self):
+        return {
+            "ROCKET_ADDRESS": "127.0.0.1",
+            "ROCKET_PORT": str(self.port),
+            "ROCKET_WORKERS": "2",
+            # A known token to the end: what a new one costs is measured by itself.
+            "HALLPASS_ACCESS_TOKEN_TTL_SECONDS": "86400",
+            "HALLPASS_ARGON2_MEMORY_KIB": str(ARGON2_MEMORY_KIB),
+            "HALLPASS_ARGON2_ITERATIONS": str(ARGON2_ITERATIONS),
+        }
+
+    def set_up(self):
+        """The accounts, and a browser that stays logged in."""
+        for email in (EMAIL, BUSY_EMAIL):
+            Api(self.url).register(email, PASSWORD, "Ada")
+        browser = Program(self.url, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        browser.log_in(EMAIL, PASSWORD)
+        self._cookie = header(browser.jar)
+
+    def cookie(self):
+        return self._cookie
+
+    def refresh_tokens(self, number):
+        return [Api(self.url).log_in(BUSY_EMAIL, PASSWORD)["refresh_token"] for _ in range(number)]
+
+    def generations(self):
+        """How many refresh tokens all sessions together have had."""
+        with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute("select sum(generation) from sessions").fetchone()[0]
+
+    @property
+    def database(self):
+        return self.folder / "data/hallpass.db"
+
+
+class RustPeer(Contender):
+    def __init__(self, binary, folder):
+        super().__init__(binary.name, folder)
+        self.binary = binary
+
+    def command(self):
+        return [self.binary, self.folder, self.port]
+
+
+class Bare(RustPeer):
+    def environment(self):
+        return {"ROCKET_WORKERS": "2"}
+
+    def cookie(self):
+        return "nobody=asks"
+
+
+class Flask(Contender):
+    def __init__(self, python, folder):
+        super().__init__("flask_jwt", folder)
+        self.python = python
+        self.secret = secrets.token_hex(32)
+
+    def command(self):
+        bind = f"127.0.0.1:{self.port}"
+        app = PEERS / "flask_jwt"
+        return [self.python, "-m", "gunicorn", "--workers", 2, "--bind", bind, "--pythonpath", app, "app:app"]
+
+    def environment(self):
+        return super().environment() | {"JWT_SECRET_KEY": self.secret, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def header(jar):
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def memory(pid):
+    """Bytes in memory of a process and its children, pages that they share counted once."""
+    return sum(proportional_memory(each) for each in family(pid))
+
+
+def processor_seconds(pid):
+    """What a process and its children have used so far, in user and system time; proc_pid_stat(5)."""
+    ticks = 0
+    for each in family(pid):
+        # The name, in brackets, may hold anything.
+        numbers = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(numbers[11]) + int(numbers[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def proportional_memory(pid):
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    kibibytes = next(line.split()[1] for line in lines if line.startswith("Pss:"))
+    return int(kibibytes) * 1024
+
+
+def family(pid):
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in family(child))]
