@@ -98,6 +98,12 @@ impl Changes {
         let began = self.0.began.elapsed();
         let since = self.0.clock.now() - LOOK_BACK;
         let changes = store::since(&self.0.db, since).await?;
+        if !self.are_heard() {
+            // After a pause, of this process or of the database, looking back may not reach far enough.
+            for number in &self.0.numbers {
+                number.fetch_add(1, Ordering::AcqRel);
+            }
+        }
         let mut heard = self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.retain(|_, at| *at >= since);
         for (id, at, user) in changes {
@@ -126,5 +132,57 @@ impl Changes {
 
     fn number(&self, user: &UserId) -> &AtomicU64 {
         &self.0.numbers[self.0.hasher.hash_one(user) as usize % NUMBERS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As two processes have them.
+    async fn both() -> (tempfile::TempDir, Clock, Db, Changes, Changes) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", folder.path().join("changes.db").display());
+        let figment = crate::config::defaults().merge(("hallpass.database_url", url));
+        let db = Db::open(&crate::config::Config::read(&figment).expect("settings")).await.expect("a database");
+        db.migrate().await.expect("tables");
+        let clock = Clock::manual(1_000_000);
+        let (here, there) = (Changes::new(&db, &clock), Changes::new(&db, &clock));
+        here.listen().await.expect("heard");
+        (folder, clock, db, here, there)
+    }
+
+    async fn change(db: &Db, there: &Changes, user: &UserId) {
+        let mut transaction = db.begin().await.expect("begun");
+        there.announce(&mut transaction, user).await.expect("announced");
+        transaction.commit().await.expect("committed");
+    }
+
+    #[tokio::test]
+    async fn a_change_is_heard_once_and_costs_one_reading() {
+        let (_folder, _, db, here, there) = both().await;
+        let user = UserId::random();
+        let before = here.version(&user);
+        change(&db, &there, &user).await;
+        assert!(here.is_current(&user, before), "not heard of yet");
+        here.listen().await.expect("heard");
+        assert!(!here.is_current(&user, before));
+        let after = here.version(&user);
+        here.listen().await.expect("heard");
+        assert!(here.is_current(&user, after), "the same change does not count twice");
+    }
+
+    #[tokio::test]
+    async fn after_a_pause_nothing_that_was_read_before_it_is_trusted() {
+        let (_folder, clock, db, here, there) = both().await;
+        let user = UserId::random();
+        let before = here.version(&user);
+        change(&db, &there, &user).await;
+        // As if this process had been stopped for longer than it looks back.
+        clock.advance(LOOK_BACK + 30);
+        here.0.heard_at.store(0, Ordering::Release);
+        assert!(!here.is_current(&user, before));
+        here.listen().await.expect("heard");
+        assert!(!here.is_current(&user, before), "a change that lies further back than the reading looks");
     }
 }
