@@ -1,5 +1,7 @@
 """The programs that are compared, each in a folder of its own, and how a browser logs in to them."""
 
+import csv
+import http.client
 import http.cookiejar
 import os
 import secrets
@@ -13,6 +15,7 @@ import urllib.request
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import load
 import processors
 from api import Api
 from program import Program
@@ -25,6 +28,12 @@ PEERS = Path(__file__).resolve().parent / "peers"
 # OWASP's, and hallpass's default; written out since the raw verifications must have the same.
 ARGON2_MEMORY_KIB = 19456
 ARGON2_ITERATIONS = 2
+# Where sessions are wanted, and what a password costs is not the question.
+CHEAP = {"HALLPASS_ARGON2_MEMORY_KIB": "8", "HALLPASS_ARGON2_ITERATIONS": "1"}
+# Of PASSWORD.
+CHEAP_HASH = "$argon2id$v=19$m=8,t=1,p=1$U4Q4j1ipmybvwuYyLfdt+Q$ZC53lNzmCWYSxK0FQQg/9pjj0QXWmTuupy3Yp+qtkVU"
+# All of one length, so that their pages have one, too.
+NUMBERED_EMAIL = "user%07d@example.org"
 
 
 class Contender:
@@ -49,16 +58,23 @@ class Contender:
         with urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar)).open(f"{self.url}/login", fields):
             return header(jar)
 
-    def page(self, cookie):
-        """Type and bytes of the account page."""
-        request = urllib.request.Request(f"{self.url}/account", headers={"Cookie": cookie})
+    def page(self, cookie, path="/account"):
+        """Type and bytes of the account page, or of another."""
+        request = urllib.request.Request(f"{self.url}{path}", headers={"Cookie": cookie})
         with urllib.request.urlopen(request) as answer:
             assert answer.geturl() == request.full_url, f"{self.name} answered with {answer.geturl()}"
             return answer.headers["Content-Type"], answer.read()
 
+    def first_answer(self, path):
+        """Milliseconds from the start of the program to the end of its first answer."""
+        began = time.perf_counter()
+        with self.running(until=lambda: self._answers(path), pause=0.001):
+            return (time.perf_counter() - began) * 1000
+
     @contextmanager
-    def running(self, **environment):
-        """The program, from its start to its end; its output goes to a file beside its folder."""
+    def running(self, until=None, pause=0.05, **environment):
+        """The program, from its start (`until` it is ready, asked each `pause`) to its end; its output goes to a file
+        beside its folder."""
         with open(f"{self.folder}.log", "wb") as log:
             process = subprocess.Popen(
                 [str(part) for part in self.command()],
@@ -70,7 +86,7 @@ class Contender:
                 preexec_fn=processors.for_servers,
             )
             try:
-                self._wait(process)
+                self._wait(process, until or self._listens, pause)
                 yield process.pid
                 assert process.poll() is None, f"{self.name} ended by itself"
                 process.terminate()
@@ -79,20 +95,34 @@ class Contender:
                 process.kill()
                 process.wait()
 
-    def _wait(self, process):
+    def _wait(self, process, ready, pause):
         end = time.monotonic() + 30
         while time.monotonic() < end and process.poll() is None:
-            with socket.socket() as knock:
-                if knock.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
+            if ready():
+                return
+            time.sleep(pause)
         raise AssertionError(f"{self.name} did not start:\n{Path(f'{self.folder}.log').read_text()}")
+
+    def _listens(self):
+        with socket.socket() as knock:
+            return knock.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _answers(self, path):
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            try:
+                connection.request("GET", path)
+            except ConnectionRefusedError:
+                return False
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200, f"{path} answered {answer.status}"
+            return True
 
 
 class Hallpass(Contender):
-    def __init__(self, binary, folder):
-        super().__init__("hallpass", folder)
-        self.binary = binary
+    def __init__(self, binary, folder, name="hallpass", **settings):
+        super().__init__(name, folder)
+        self.binary, self.settings = binary, settings
         self._cookie = None
 
     def command(self):
@@ -107,7 +137,32 @@ class Hallpass(Contender):
             "HALLPASS_ACCESS_TOKEN_TTL_SECONDS": "86400",
             "HALLPASS_ARGON2_MEMORY_KIB": str(ARGON2_MEMORY_KIB),
             "HALLPASS_ARGON2_ITERATIONS": str(ARGON2_ITERATIONS),
+            **self.settings,
         }
+
+    def run(self, *command, folder=None):
+        """A command on the same database, or on the one in another folder; returns what it printed."""
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=folder or self.folder,
+            env={"PATH": os.environ["PATH"], **self.environment()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr.strip()}"
+        return done.stdout
+
+    def import_accounts(self, number, folder=None):
+        """So many accounts, with the addresses of NUMBERED_EMAIL and passwords hashed as CHEAP says."""
+        accounts = Path(f"{self.folder}.csv")
+        with open(accounts, "w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["email", "name", "password_hash"])
+            rows.writerows((NUMBERED_EMAIL % each, "Ada", CHEAP_HASH) for each in range(number))
+        self.run(self.binary, "user", "import", accounts, folder=folder)
+        accounts.unlink()
 
     def set_up(self):
         """The accounts, and a browser that stays logged in."""
@@ -120,10 +175,20 @@ class Hallpass(Contender):
     def cookie(self):
         return self._cookie
 
-    def refresh_tokens(self, number):
-        return [Api(self.url).log_in(BUSY_EMAIL, PASSWORD)["refresh_token"] for _ in range(number)]
+    def rotations(self, emails, seconds):
+        """Rotations a second, of the chains of refresh tokens of a session for each of these addresses."""
+        tokens = self.folder / "refresh_tokens"
+        with open(tokens, "w") as file:
+            for email in emails:
+                print(Api(self.url).log_in(email, PASSWORD)["refresh_token"], file=file)
+        before = self._generations()
+        refreshes = load.refreshes(self.url, tokens, seconds)
+        rotations = self._generations() - before
+        # A token sent again is answered with the same successor, which costs no commit.
+        assert rotations >= refreshes.requests, f"{refreshes.requests} refreshes were only {rotations} rotations"
+        return refreshes.rate
 
-    def generations(self):
+    def _generations(self):
         """How many refresh tokens all sessions together have had."""
         with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as database:
             return database.execute("select sum(generation) from sessions").fetchone()[0]
@@ -169,9 +234,9 @@ def header(jar):
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
 
 
-def memory(pid):
-    """Bytes in memory of a process and its children, pages that they share counted once."""
-    return sum(proportional_memory(each) for each in family(pid))
+def memory(pid, kind="Pss"):
+    """Bytes in memory of a process and its children: `Pss`, pages that they share counted once; `Rss`, all of them."""
+    return sum(kibibytes(each, kind) for each in family(pid)) * 1024
 
 
 def processor_seconds(pid):
@@ -184,10 +249,9 @@ def processor_seconds(pid):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def proportional_memory(pid):
+def kibibytes(pid, kind):
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    kibibytes = next(line.split()[1] for line in lines if line.startswith("Pss:"))
-    return int(kibibytes) * 1024
+    return int(next(line.split()[1] for line in lines if line.startswith(f"{kind}:")))
 
 
 def family(pid):

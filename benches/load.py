@@ -38,12 +38,28 @@ class Result:
         return self.requests / self.seconds
 
 
-def page(url, cookie, seconds):
-    return finished(started(f"{url}/account", CONNECTIONS, seconds, "result.lua", header=f"Cookie: {cookie}"))
+def page(url, cookie, seconds, length=0):
+    """The account page, again and again for one browser; it has so many bytes at least."""
+    process = started(f"{url}/account", CONNECTIONS, seconds, "result.lua", header=f"Cookie: {cookie}")
+    return long_enough(finished(process), length)
 
 
-def log_ins(url, email, password, seconds):
-    return finished(started(url, LOGIN_CONNECTIONS, seconds, "login.lua", email, password))
+def pages(url, path, cookies, seconds, length=0, once=False):
+    """A page for many browsers in turn, whose Cookie headers are in a file; `once`: none asks again."""
+    process = started(url, CONNECTIONS, seconds, "pages.lua", "once" if once else "again", path, cookies)
+    return long_enough(finished(process), length)
+
+
+def long_enough(result, length):
+    # wrk counts redirects to a log-in page as good answers.
+    assert result.bytes > result.requests * length, f"something else than the page was answered: {result}"
+    return result
+
+
+def log_ins(url, email, password, seconds, accounts=None):
+    """To one account, or to so many that have a number in their address."""
+    several = () if accounts is None else (accounts,)
+    return finished(started(url, LOGIN_CONNECTIONS, seconds, "login.lua", email, password, *several))
 
 
 @contextmanager

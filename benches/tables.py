@@ -9,6 +9,7 @@ from statistics import median
 
 import load
 import processors
+from measure import STARTS
 
 # Requests a second of hallpass ÷ those of a peer, at least: issue 4.
 TARGETS = {"a": 0.90, "b": 2.5, "c": 5, "d": 80}
@@ -19,12 +20,12 @@ QUIET = 0.1
 
 
 def tables(plan, bench):
-    parts = [heading(plan, bench), *account_page(bench), "", *beside_the_machine(bench), "", *notes(bench)]
+    parts = [heading(plan, bench.figures["others"]), *account_page(bench), "", *beside_the_machine(bench), "", *notes(bench)]
     return "\n".join(parts) + "\n"
 
 
-def heading(plan, bench):
-    others = max(bench.figures["others"])
+def heading(plan, others):
+    others = max(others)
     doubt = " That is too much for figures to be relied on." if others > QUIET else ""
     return (
         f"Measured on {datetime.date.today().isoformat()} on {os.cpu_count()} × {model()}, {platform.system()} "
@@ -65,7 +66,17 @@ def beside_the_machine(bench):
         f"| account page p99 while log-ins saturate the pool | {attacked:.2f} ms | p99 without them | {idle:.2f} ms "
         f"| {ratio(attacked, idle, 5, at_most=True)} |",
         f"| memory after these log-ins and pages | {bench.median('memory after log-ins'):.1f} MiB | | | | | |",
+        f"| first answer after the start, `/healthz` | {limited(bench.median('first answer, /healthz'), 150, 'ms')} |",
+        f"| first answer after the start, the log-in page | {limited(bench.median('first answer, /login'), 150, 'ms')} |",
+        f"| resident memory, {bench.plan.crowd:,} live sessions that have shown the account page "
+        f"| {limited(bench.median('crowd Rss'), 60, 'MiB')} |",
+        f"| the same, pages that are shared with others counted in part | {bench.median('crowd Pss'):.1f} MiB | | | | | |",
     ]
+
+
+def limited(value, most, unit):
+    """A figure that is compared with nothing but its target, and a word if it is missed."""
+    return f"{value:.1f} {unit} | | | | at most {most} {unit} | {'above' if value > most else ''}"
 
 
 def ratio(ours, theirs, target=None, at_most=False):
@@ -92,6 +103,9 @@ def notes(bench):
         "with its own session's chain of refresh tokens, by the API.",
         "- Processor µs: what the server used in user and system time for one request. Memory: the proportional set "
         "size right after the load. Child processes count in both.",
+        f"- First answers: medians of {bench.plan.rounds * STARTS} starts on the database of these rounds, from before "
+        "the program is executed to the end of the answer. Live sessions: each of an account of its own, by log-ins "
+        "over HTTP.",
         f"- Logged, to a file: {logs}.",
     ]
 

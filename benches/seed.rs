@@ -1,0 +1,105 @@
+//! Sessions by the million, for `benches/run --growth`: made by the function that every log-in ends in, not by SQL of
+//! our own. An example for Cargo's sake alone: so it is built when it is asked for, and can use the crate.
+//!
+//! In a folder with a site's settings and accounts:
+//! - `seed sessions EACH MOST FILE` gives each account so many sessions in browsers, and writes the Cookie headers of
+//!   some of them to the file: of at most MOST accounts, evenly spread, the first sessions of all before the second
+//!   ones. These browsers have shown a page, and long enough ago.
+//! - `seed prune NUMBER` makes so many sessions more, lets them end by its own clock, and prints how many rows a
+//!   second were pruned.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use hallpass::accounts::User;
+use hallpass::audit::Client;
+use hallpass::auth::Site;
+use hallpass::auth::cookies::Name;
+use hallpass::clock::{Clock, DAY, HOUR};
+use hallpass::config::Config;
+use hallpass::id::BrowserId;
+use hallpass::sessions::{SessionError, Tokens};
+use hallpass::upkeep;
+use rocket::futures::{StreamExt, TryStreamExt, stream};
+
+/// While the database works on one, tokens of others are signed.
+const AT_ONCE: usize = 8;
+
+/// From then on, expired sessions are deleted that were not to be kept logged in.
+const LONG_AFTER: i64 = 31 * DAY;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let clock = Clock::manual(Clock::system().now());
+    let site = Site::open(Config::read(&hallpass::figment())?, clock.clone()).await?;
+    match arguments[..] {
+        ["sessions", each, most, file] => sessions(&site, &clock, each.parse()?, most.parse()?, file).await?,
+        ["prune", number] => prune(&site, &clock, number.parse()?).await?,
+        _ => return Err("seed sessions EACH MOST FILE, or seed prune NUMBER".into()),
+    }
+    site.db.close().await;
+    Ok(())
+}
+
+async fn sessions(site: &Site, clock: &Clock, each: usize, most: usize, file: &str) -> Result<(), Box<dyn Error>> {
+    let users = site.accounts.list().await?;
+    let every = (users.len() / most).max(1);
+    let mut shown = Vec::new();
+    for _ in 0..each {
+        let all = stream::iter(users.iter().enumerate()).map(|(number, user)| async move {
+            let (tokens, browser) = log_in(site, user, true).await?;
+            let is_shown = number % every == 0 && number / every < most;
+            Ok::<_, SessionError>(is_shown.then_some((tokens, browser)))
+        });
+        shown.extend(all.buffered(AT_ONCE).try_filter_map(async |one| Ok(one)).try_collect::<Vec<_>>().await?);
+    }
+    for (tokens, _) in &shown {
+        site.sessions.authenticate(&tokens.access).await?;
+    }
+    // By now the browser has saved its cookies, and a page has nothing to note any more.
+    clock.advance(site.config.refresh_grace_seconds);
+    for (tokens, _) in &shown {
+        site.sessions.authenticate(&tokens.access).await?;
+    }
+    // What tells other processes of so many log-ins at once.
+    clock.advance(HOUR);
+    upkeep::prune(site).await?;
+    let mut file = BufWriter::new(File::create(file)?);
+    for (tokens, browser) in &shown {
+        writeln!(file, "{}", cookies(site, tokens, browser))?;
+    }
+    Ok(file.flush()?)
+}
+
+async fn prune(site: &Site, clock: &Clock, number: usize) -> Result<(), Box<dyn Error>> {
+    let users = site.accounts.list().await?;
+    let every = (users.len() / number).max(1);
+    let some = users.iter().step_by(every).cycle().take(number);
+    stream::iter(some).map(|user| log_in(site, user, false)).buffered(AT_ONCE).try_collect::<Vec<_>>().await?;
+    clock.advance(LONG_AFTER);
+    let began = Instant::now();
+    let pruned = upkeep::prune(site).await?;
+    println!("{}", pruned as f64 / began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+async fn log_in(site: &Site, user: &User, remember: bool) -> Result<(Tokens, BrowserId), SessionError> {
+    let browser = BrowserId::random();
+    let client = Client {
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
+        browser: Some(browser.clone()),
+    };
+    Ok((site.log_in(user, remember, Some(&browser), &client).await?, browser))
+}
+
+fn cookies(site: &Site, tokens: &Tokens, browser: &BrowserId) -> String {
+    let [access, refresh, id] = [Name::Access, Name::Refresh, Name::Browser].map(|name| site.cookies.name(name));
+    let browser = site.browser_ids.write(browser);
+    format!("{access}={}; {refresh}={}; {id}={browser}", tokens.access, tokens.refresh)
+}
