@@ -52,20 +52,16 @@ async fn sessions(site: &Site, clock: &Clock, each: usize, most: usize, file: &s
     let mut shown = Vec::new();
     for _ in 0..each {
         let all = stream::iter(users.iter().enumerate()).map(|(number, user)| async move {
-            let (tokens, browser) = log_in(site, user, true).await?;
+            let (tokens, browser) = start(site, user, true).await?;
             let is_shown = number % every == 0 && number / every < most;
             Ok::<_, SessionError>(is_shown.then_some((tokens, browser)))
         });
         shown.extend(all.buffered(AT_ONCE).try_filter_map(async |one| Ok(one)).try_collect::<Vec<_>>().await?);
     }
-    for (tokens, _) in &shown {
-        site.sessions.authenticate(&tokens.access).await?;
-    }
+    show(site, &shown).await?;
     // By now the browser has saved its cookies, and a page has nothing to note any more.
     clock.advance(site.config.refresh_grace_seconds);
-    for (tokens, _) in &shown {
-        site.sessions.authenticate(&tokens.access).await?;
-    }
+    show(site, &shown).await?;
     // What tells other processes of so many log-ins at once.
     clock.advance(HOUR);
     upkeep::prune(site).await?;
@@ -76,11 +72,16 @@ async fn sessions(site: &Site, clock: &Clock, each: usize, most: usize, file: &s
     Ok(file.flush()?)
 }
 
+async fn show(site: &Site, shown: &[(Tokens, BrowserId)]) -> Result<(), SessionError> {
+    let all = stream::iter(shown).map(|(tokens, _)| site.sessions.authenticate(&tokens.access));
+    all.buffered(AT_ONCE).try_for_each(async |_| Ok(())).await
+}
+
 async fn prune(site: &Site, clock: &Clock, number: usize) -> Result<(), Box<dyn Error>> {
     let users = site.accounts.list().await?;
     let every = (users.len() / number).max(1);
     let some = users.iter().step_by(every).cycle().take(number);
-    stream::iter(some).map(|user| log_in(site, user, false)).buffered(AT_ONCE).try_collect::<Vec<_>>().await?;
+    stream::iter(some).map(|user| start(site, user, false)).buffered(AT_ONCE).try_for_each(async |_| Ok(())).await?;
     clock.advance(LONG_AFTER);
     let began = Instant::now();
     let pruned = upkeep::prune(site).await?;
@@ -88,14 +89,15 @@ async fn prune(site: &Site, clock: &Clock, number: usize) -> Result<(), Box<dyn 
     Ok(())
 }
 
-async fn log_in(site: &Site, user: &User, remember: bool) -> Result<(Tokens, BrowserId), SessionError> {
+async fn start(site: &Site, user: &User, remember: bool) -> Result<(Tokens, BrowserId), SessionError> {
     let browser = BrowserId::random();
     let client = Client {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
         browser: Some(browser.clone()),
     };
-    Ok((site.log_in(user, remember, Some(&browser), &client).await?, browser))
+    let tokens = site.sessions.start(&user.id, user.password_changed_at, remember, Some(&browser), &client).await?;
+    Ok((tokens, browser))
 }
 
 fn cookies(site: &Site, tokens: &Tokens, browser: &BrowserId) -> String {
