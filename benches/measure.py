@@ -61,6 +61,7 @@ class Bench:
         self.page = None
 
     def run(self):
+        self.measure_crowd()
         with self.hallpass.running():
             self.hallpass.set_up()
             self.page = self.hallpass.page(self.hallpass.cookie())
@@ -75,7 +76,6 @@ class Bench:
             self.measure_log_ins(number)
             self.measure_refreshes(number)
             self.measure_starts(number)
-        self.measure_crowd()
 
     def measure_page(self, number, row):
         contender = row.contender
