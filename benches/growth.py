@@ -46,7 +46,7 @@ class Grown(Hallpass):
         began = time.monotonic()
         self.import_accounts(self.accounts, self.original)
         imported = time.monotonic()
-        self.run(self.seed, "sessions", SESSIONS_EACH, BROWSERS, self.browsers, folder=self.original)
+        self.run(self.seed, "sessions", self.accounts, SESSIONS_EACH, BROWSERS, self.browsers, folder=self.original)
         ended = time.monotonic()
         with open(self.browsers) as browsers:
             some = list(islice(browsers, KNOWN_BROWSERS))
@@ -108,7 +108,7 @@ class Growth:
             yield "sessions", load.pages(url, SESSIONS, database.known_browsers, seconds, sessions_length).rate
             yield "log-ins", load.log_ins(url, NUMBERED_EMAIL, PASSWORD, seconds, database.accounts).rate
             yield "rotations", database.rotations(database.emails(plan.chains), seconds)
-        yield "pruned", float(database.run(database.seed, "prune", plan.pruned))
+        yield "pruned", float(database.run(database.seed, "prune", database.accounts, plan.pruned))
 
     def median(self, what, accounts):
         figures = self.figures.get((what, accounts))

@@ -1,12 +1,12 @@
 //! Sessions by the million, for `benches/run --growth`: made by the function that every log-in ends in, not by SQL of
 //! our own. An example for Cargo's sake alone: so it is built when it is asked for, and can use the crate.
 //!
-//! In a folder with a site's settings and accounts:
-//! - `seed sessions EACH MOST FILE` gives each account so many sessions in browsers, and writes the Cookie headers of
-//!   some of them to the file: of at most MOST accounts, evenly spread, the first sessions of all before the second
-//!   ones. These browsers have shown a page, and long enough ago.
-//! - `seed prune NUMBER` makes so many sessions more, lets them end by its own clock, and prints how many rows a
-//!   second were pruned.
+//! In a folder with a site's settings and so many numbered ACCOUNTS:
+//! - `seed sessions ACCOUNTS EACH MOST FILE` gives each account so many sessions in browsers, and writes the Cookie
+//!   headers of some of them to the file: of at most MOST accounts, evenly spread, the first sessions of all before the
+//!   second ones. These browsers have shown a page, and long enough ago.
+//! - `seed prune ACCOUNTS NUMBER` makes so many sessions more, lets them end by its own clock, and prints how many rows
+//!   a second were pruned.
 
 use std::error::Error;
 use std::fs::File;
@@ -14,7 +14,6 @@ use std::io::{BufWriter, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use hallpass::accounts::User;
 use hallpass::audit::Client;
 use hallpass::auth::Site;
 use hallpass::auth::cookies::Name;
@@ -38,25 +37,34 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let clock = Clock::manual(Clock::system().now());
     let site = Site::open(Config::read(&hallpass::figment())?, clock.clone()).await?;
     match arguments[..] {
-        ["sessions", each, most, file] => sessions(&site, &clock, each.parse()?, most.parse()?, file).await?,
-        ["prune", number] => prune(&site, &clock, number.parse()?).await?,
-        _ => return Err("seed sessions EACH MOST FILE, or seed prune NUMBER".into()),
+        ["sessions", accounts, each, most, file] => {
+            sessions(&site, &clock, accounts.parse()?, each.parse()?, most.parse()?, file).await?;
+        }
+        ["prune", accounts, number] => prune(&site, &clock, accounts.parse()?, number.parse()?).await?,
+        _ => return Err("seed sessions ACCOUNTS EACH MOST FILE, or seed prune ACCOUNTS NUMBER".into()),
     }
     site.db.close().await;
     Ok(())
 }
 
-async fn sessions(site: &Site, clock: &Clock, each: usize, most: usize, file: &str) -> Result<(), Box<dyn Error>> {
-    let users = site.accounts.list().await?;
-    let every = (users.len() / most).max(1);
+async fn sessions(
+    site: &Site,
+    clock: &Clock,
+    accounts: usize,
+    each: usize,
+    most: usize,
+    file: &str,
+) -> Result<(), Box<dyn Error>> {
+    let every = (accounts / most).max(1);
     let mut shown = Vec::new();
     for _ in 0..each {
-        let all = stream::iter(users.iter().enumerate()).map(|(number, user)| async move {
-            let (tokens, browser) = start(site, user, true).await?;
-            let is_shown = number % every == 0 && number / every < most;
-            Ok::<_, SessionError>(is_shown.then_some((tokens, browser)))
-        });
-        shown.extend(all.buffered(AT_ONCE).try_filter_map(async |one| Ok(one)).try_collect::<Vec<_>>().await?);
+        let mut all = stream::iter(0..accounts).map(|number| start(site, number, true)).buffered(AT_ONCE).enumerate();
+        while let Some((number, started)) = all.next().await {
+            let started = started?;
+            if number % every == 0 && number / every < most {
+                shown.push(started);
+            }
+        }
     }
     show(site, &shown).await?;
     // By now the browser has saved its cookies, and a page has nothing to note any more.
@@ -77,11 +85,11 @@ async fn show(site: &Site, shown: &[(Tokens, BrowserId)]) -> Result<(), SessionE
     all.buffered(AT_ONCE).try_for_each(async |_| Ok(())).await
 }
 
-async fn prune(site: &Site, clock: &Clock, number: usize) -> Result<(), Box<dyn Error>> {
-    let users = site.accounts.list().await?;
-    let every = (users.len() / number).max(1);
-    let some = users.iter().step_by(every).cycle().take(number);
-    stream::iter(some).map(|user| start(site, user, false)).buffered(AT_ONCE).try_for_each(async |_| Ok(())).await?;
+async fn prune(site: &Site, clock: &Clock, accounts: usize, number: usize) -> Result<(), Box<dyn Error>> {
+    let every = (accounts / number).max(1);
+    let some = (0..number).map(|each| each * every % accounts);
+    let all = stream::iter(some).map(|number| start(site, number, false)).buffered(AT_ONCE);
+    all.try_for_each(async |_| Ok(())).await?;
     clock.advance(LONG_AFTER);
     let began = Instant::now();
     let pruned = upkeep::prune(site).await?;
@@ -89,7 +97,9 @@ async fn prune(site: &Site, clock: &Clock, number: usize) -> Result<(), Box<dyn 
     Ok(())
 }
 
-async fn start(site: &Site, user: &User, remember: bool) -> Result<(Tokens, BrowserId), SessionError> {
+/// A session of the account that has this number in its address, as benches/contenders.py gives them.
+async fn start(site: &Site, number: usize, remember: bool) -> Result<(Tokens, BrowserId), Box<dyn Error>> {
+    let user = site.accounts.by_email(&format!("user{number:07}@example.org")).await?;
     let browser = BrowserId::random();
     let client = Client {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
