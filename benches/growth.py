@@ -87,8 +87,8 @@ class Growth:
                 database.copy()
                 for what, figure in self.measured(database):
                     self.figures[what, database.accounts].append(figure)
-                    told = f"round {number + 1} of {self.plan.rounds}: {database.accounts:,} accounts: {what} {figure:.0f}"
-                    print(told, file=sys.stderr, flush=True)
+                    told = f"round {number + 1} of {self.plan.rounds}: {database.accounts:,} accounts: {what}"
+                    print(told, f"{figure:.0f}", file=sys.stderr, flush=True)
 
     def measured(self, database):
         """What is measured, and the figure, one after the other."""

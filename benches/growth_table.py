@@ -37,13 +37,13 @@ def table(plan, growth):
 
 def notes(plan, growth):
     return [
-        f"- Accounts with {SESSIONS_EACH} sessions each: {'; '.join(database.told for database in growth.databases)}. "
+        f"- Accounts with {SESSIONS_EACH} sessions each: {'; '.join(each.told for each in growth.databases)}. "
         "Made in memory; each round measured a new copy on the disk, all of it in the machine's cache of files.",
         f"- First requests: for {FIRST_SECONDS} s, each from a browser that the process had not seen since it started, "
         "of an account of its own as long as there are enough. One account has not enough browsers.",
-        f"- Sessions page: {KNOWN_BROWSERS} browsers in turn, fewer where there are not as many; nothing of what it shows "
-        "is remembered.",
-        "- Log-ins: to accounts at random, with passwords hashed as cheaply as possible (8 KiB, one pass), since Argon2 "
+        f"- Sessions page: {KNOWN_BROWSERS} browsers in turn, fewer where there are not as many; nothing of what it "
+        "shows is remembered.",
+        "- Log-ins: to accounts at random, with passwords hashed as cheaply as can be (8 KiB, one pass), since Argon2 "
         f"costs the same with any number of accounts. Rotations: {plan.chains} sessions' chains of refresh tokens on "
         f"{load.REFRESH_CONNECTIONS} connections.",
         f"- Pruning: {plan.pruned} sessions at least that had ended long before, and what their log-ins left, by the "

@@ -1,4 +1,5 @@
-//! What single steps cost: `cargo bench --bench micro`. `cargo test --bench micro` does each once, to see that it works.
+//! What single steps cost: `cargo bench --bench micro`. `cargo test --bench micro` does each once, to see that it
+//! works.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};

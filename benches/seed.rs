@@ -93,7 +93,11 @@ async fn prune(site: &Site, clock: &Clock, accounts: usize, number: usize) -> Re
     clock.advance(LONG_AFTER);
     let began = Instant::now();
     let pruned = upkeep::prune(site).await?;
-    println!("{}", pruned as f64 / began.elapsed().as_secs_f64());
+    let seconds = began.elapsed().as_secs_f64();
+    if pruned < number as u64 {
+        return Err(format!("of {number} sessions and more that had ended, {pruned} rows were pruned").into());
+    }
+    println!("{}", pruned as f64 / seconds);
     Ok(())
 }
 
