@@ -17,7 +17,7 @@ PAGE, SESSIONS = "/account", "/account/sessions"
 SESSIONS_EACH = 2
 # Of one browser each from so many accounts, the cookies are kept, and likewise of second ones: fewer ask in that time.
 BROWSERS = 10_000
-FIRST_SECONDS = 2
+FIRST_SECONDS = 1
 # Few enough for their tokens to be remembered while they look at their sessions.
 KNOWN_BROWSERS = 500
 WARM_UP_SECONDS = 1
