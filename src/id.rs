@@ -1,6 +1,7 @@
 //! Identifiers, the random bytes that they are made of, and the hashes that stand for what must not be stored.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -16,12 +17,17 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 
 /// `N` random bytes as unpadded base64url (RFC 4648 section 5).
 pub fn random_text<const N: usize>() -> String {
-    URL_SAFE_NO_PAD.encode(random_bytes::<N>())
+    text(&random_bytes::<N>())
+}
+
+/// Bytes as unpadded base64url.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// SHA-256 as unpadded base64url: finds a text again without telling it. Not for passwords, which can be guessed.
 pub(crate) fn hashed(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+    self::text(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }
 
 /// How many random bytes make an identifier: 128 bits cannot be guessed (ASVS 7.2.3).
@@ -32,19 +38,19 @@ macro_rules! identifier {
         $(#[$meaning])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// A new random identifier of 128 bits.
             pub fn random() -> Self {
-                Self(random_text::<ID_BYTES>())
+                Self(random_text::<ID_BYTES>().into())
             }
 
             /// An identifier that came from outside; it need not exist. One with a NUL in it, which PostgreSQL refuses
             /// to look for, becomes the empty one, which nothing has.
-            pub fn from_text(text: impl Into<String>) -> Self {
-                let text = text.into();
-                Self(if text.contains('\0') { String::new() } else { text })
+            pub fn from_text(text: impl AsRef<str>) -> Self {
+                let text = text.as_ref();
+                Self(if text.contains('\0') { "" } else { text }.into())
             }
 
             /// The identifier as it stands in tokens, paths and tables.

@@ -12,6 +12,9 @@ use crate::config::Config;
 pub fn of(request: &Request<'_>) -> IpAddr {
     let peer = request.remote().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |remote| remote.ip());
     let trusted = request.rocket().state::<Config>().map_or(&[][..], |config| &config.trusted_proxies);
+    if trusted.is_empty() {
+        return peer.to_canonical();
+    }
     let forwarded = request.headers().get("X-Forwarded-For").flat_map(|line| line.split(','));
     nearest_stranger(peer.to_canonical(), &forwarded.collect::<Vec<_>>(), trusted)
 }

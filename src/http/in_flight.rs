@@ -1,10 +1,11 @@
 //! Requests in flight, so that a shutdown waits for them and for nothing else: Rocket sits out its whole grace
 //! period, also for a connection on which nothing happens any more.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocket::fairing::{Fairing, Info, Kind};
-use rocket::tokio::sync::watch;
 use rocket::tokio::time::sleep;
 use rocket::{Build, Data, Request, Rocket};
 
@@ -13,35 +14,35 @@ const ON_ITS_WAY: Duration = Duration::from_millis(200);
 
 /// Counts requests from their arrival until their response has been handed to the connection. Clones share the count.
 #[derive(Clone, Debug, Default)]
-pub struct InFlight(watch::Sender<usize>);
+pub struct InFlight(Arc<AtomicUsize>);
 
 /// Lives in the request's own state, and so as long as the request.
-struct Counted(watch::Sender<usize>);
+struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
-    fn new(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
-        Self(count.clone())
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 impl InFlight {
     /// Until every request has been answered.
     pub async fn all_answered(&self) {
-        let mut count = self.0.subscribe();
+        let mut was_quiet = false;
         loop {
-            // An error would mean that nobody counts any more; but we hold the sender.
-            let _ = count.wait_for(|count| *count == 0).await;
-            sleep(ON_ITS_WAY).await;
-            if *count.borrow_and_update() == 0 {
+            let is_quiet = self.0.load(Ordering::Acquire) == 0;
+            if is_quiet && was_quiet {
                 return;
             }
+            was_quiet = is_quiet;
+            sleep(ON_ITS_WAY).await;
         }
     }
 }

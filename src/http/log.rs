@@ -1,5 +1,7 @@
 //! One line a request. Never a query, a cookie or a body: secrets travel there.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rocket::fairing::{Fairing, Info, Kind};
@@ -7,7 +9,10 @@ use rocket::http::{Header, Method};
 use rocket::{Data, Request, Response};
 
 use super::address;
-use crate::id::random_text;
+use crate::id::{random_bytes, text};
+
+/// Of the lines of requests.
+pub const TARGET: &str = "hallpass::request";
 
 const HEADER: &str = "X-Request-Id";
 const ID_MAX: usize = 64;
@@ -18,12 +23,24 @@ pub struct RequestId(String);
 
 impl RequestId {
     pub fn of<'r>(request: &'r Request<'_>) -> &'r Self {
-        request.local_cache(|| Self(given(request).unwrap_or_else(random_text::<12>)))
+        request.local_cache(|| Self(given(request).unwrap_or_else(next)))
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Unlike any that this or another process gives; nobody needs to be kept from guessing it.
+fn next() -> String {
+    static PROCESS: LazyLock<([u8; 4], u64)> = LazyLock::new(|| (random_bytes(), u64::from_le_bytes(random_bytes())));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let (process, start) = *PROCESS;
+    let number = start.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed)).to_le_bytes();
+    let mut id = [0; 12];
+    id[..4].copy_from_slice(&process);
+    id[4..].copy_from_slice(&number);
+    text(&id)
 }
 
 /// A trusted proxy may name the request, so that its log and ours can be read side by side.
@@ -69,7 +86,7 @@ pub(super) fn finish(request: &Request<'_>, response: &mut Response<'_>) {
     let late = Arrival::of(request);
     let arrival = request.local_cache(|| None).as_ref().unwrap_or(&late);
     tracing::info!(
-        target: "hallpass::request",
+        target: TARGET,
         id = id.as_str(),
         method = arrival.method.as_str(),
         path = arrival.path,
