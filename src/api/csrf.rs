@@ -29,5 +29,5 @@ struct FormToken {
 )]
 #[get("/auth/csrf")]
 fn csrf_token(_anyone: Anyone, site: &State<Site>, browser: Browser) -> Json<FormToken> {
-    Json(FormToken { csrf_token: site.form_tokens.issue(&browser.0) })
+    Json(FormToken { csrf_token: site.form_tokens.issue(&browser.0).to_string() })
 }

@@ -1,6 +1,9 @@
 //! The browser cookie: a long-lived random id that binds form tokens before there is a session, and tells
 //! throttling the owner's browser from a stranger's. It identifies no person.
 
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
 use rocket::Request;
 use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest};
@@ -18,22 +21,34 @@ use crate::tokens::secret::MasterSecret;
 /// Signs and verifies the cookie's value, `id.code`: an id that nobody can make up cannot be used to borrow
 /// somebody's allowance.
 #[derive(Clone)]
-pub struct BrowserIds(Mac);
+pub struct BrowserIds {
+    mac: Mac,
+    /// Values that were found genuine: a browser sends its own with each request.
+    genuine: Arc<Cache<Box<str>, BrowserId>>,
+}
+
+/// Browsers remembered, here and by their form tokens.
+pub(super) const REMEMBERED: usize = 16_384;
 
 impl BrowserIds {
     /// Under a key of their own from the master secret.
     pub fn new(secret: &MasterSecret) -> Self {
-        Self(Mac::new(secret, "browser"))
+        Self { mac: Mac::new(secret, "browser"), genuine: Arc::new(Cache::new(REMEMBERED)) }
     }
 
     /// The cookie's value.
     pub fn write(&self, id: &BrowserId) -> String {
-        format!("{id}.{}", self.0.sign(id.as_str()))
+        format!("{id}.{}", self.mac.sign(id.as_str()))
     }
 
     fn read(&self, value: &str) -> Option<BrowserId> {
+        if let Some(id) = self.genuine.get(value) {
+            return Some(id);
+        }
         let (id, code) = value.split_once('.')?;
-        self.0.verify(id, code).then(|| BrowserId::from_text(id))
+        let id = self.mac.verify(id, code).then(|| BrowserId::from_text(id))?;
+        self.genuine.insert(value.into(), id.clone());
+        Some(id)
     }
 }
 
@@ -43,8 +58,8 @@ pub fn sent(request: &Request<'_>, site: &Site) -> Option<BrowserId> {
     if Authorization::of(request) != Authorization::Absent {
         return None;
     }
-    let values = site.cookies.read(request, Name::Browser);
-    values.into_iter().find_map(|value| site.browser_ids.read(value))
+    let mut values = site.cookies.read(request, Name::Browser);
+    values.find_map(|value| site.browser_ids.read(value))
 }
 
 /// The id that the browser sent, or one that it gets with this response.

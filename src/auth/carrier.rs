@@ -10,22 +10,21 @@ const NOBODYS: [&str; 3] = ["/healthz", "/readyz", super::REFRESH];
 const DEAF: [&str; 3] = ["/logout", "/api/auth/logout", super::ACK];
 
 /// Folders whose answers may come from a cache.
-const DEAF_FOLDERS: [&str; 2] = ["/static/", "/.well-known/"];
+const DEAF_FOLDERS: [&str; 2] = ["/static", "/.well-known"];
 
 /// Sub-resources: their responses may be cut off or come from a cache.
 const DEAF_DESTINATIONS: [&str; 4] = ["image", "style", "script", "font"];
 
 /// Whether nobody needs to be known for this request.
 pub fn is_nobodys(request: &Request<'_>) -> bool {
-    let path = super::path(request);
-    NOBODYS.iter().any(|nobodys| path == *nobodys)
+    NOBODYS.iter().any(|path| super::is_for(request, path))
 }
 
 /// Whether the response's cookies will be kept, and a redirect followed.
 pub fn keeps_cookies(request: &Request<'_>) -> bool {
     let headers = request.headers();
-    let path = super::path(request);
-    let is_page = !DEAF.iter().any(|deaf| path == *deaf) && !DEAF_FOLDERS.iter().any(|folder| path.starts_with(folder));
+    let is_page = !DEAF.iter().any(|path| super::is_for(request, path))
+        && !DEAF_FOLDERS.iter().any(|folder| super::is_below(request, folder));
     is_page
         && request.method() != Method::Head
         && !(request.method() == Method::Get && is_sub_request(request))

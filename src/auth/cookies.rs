@@ -1,5 +1,7 @@
 //! Every cookie: its name, how it is read, how it is written. No other file knows.
 
+use std::ops::Range;
+
 use rocket::Request;
 use rocket::http::Header;
 
@@ -22,6 +24,14 @@ pub enum Name {
     Browser,
     Probe,
 }
+
+impl Name {
+    const ALL: [Self; 4] = [Self::Access, Self::Refresh, Self::Browser, Self::Probe];
+}
+
+/// Where ours are in the `Cookie` headers of a request: the header's number, and the value's place in it. Looked for
+/// once a request, for a header may be long, and asked for at several occasions.
+struct Places(Vec<(Name, usize, Range<usize>)>);
 
 /// The cookies of a site. Over https their names begin with `__Host-`, so that no other host can set them, and they
 /// are `Secure`; text browsers send no secure cookie over http, not even to loopback.
@@ -51,11 +61,28 @@ impl Cookies {
 
     /// The values that the browser sent under this name. There is more than one if another path or domain has
     /// set one too; none is preferred here.
-    pub fn read<'r>(&self, request: &'r Request<'_>, name: Name) -> Vec<&'r str> {
-        let name = self.name(name);
-        let pairs = request.headers().get("Cookie").flat_map(|line| line.split(';'));
-        let values = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(given, _)| *given == name);
-        values.map(|(_, value)| value).take(SAME_NAME_MAX).collect()
+    pub fn read<'r>(&self, request: &'r Request<'_>, name: Name) -> impl Iterator<Item = &'r str> {
+        let Places(places) = request.local_cache(|| self.places(request));
+        let places = places.iter().filter(move |(found, ..)| *found == name).take(SAME_NAME_MAX);
+        places.filter_map(|(_, header, place)| request.headers().get("Cookie").nth(*header)?.get(place.clone()))
+    }
+
+    fn places(&self, request: &Request<'_>) -> Places {
+        let mut places = Vec::new();
+        for (header, line) in request.headers().get("Cookie").enumerate() {
+            let mut pair_start = 0;
+            for pair in line.split(';') {
+                let trimmed = pair.trim_end();
+                if let Some((given, value)) = trimmed.split_once('=')
+                    && let Some(name) = Name::ALL.into_iter().find(|name| self.name(*name) == given.trim_start())
+                {
+                    let end = pair_start + trimmed.len();
+                    places.push((name, header, end - value.len()..end));
+                }
+                pair_start += pair.len() + 1;
+            }
+        }
+        Places(places)
     }
 
     /// Access and refresh token. The access cookie lives as long as the refresh cookie, so that an expired access

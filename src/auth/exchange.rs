@@ -1,6 +1,6 @@
 //! One request and its response: who asks, and which cookies the answer will carry.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rocket::Request;
 use rocket::outcome::Outcome;
@@ -22,7 +22,7 @@ pub enum Caller {
         /// Genuine: log-out ends its session.
         refresh_token: String,
     },
-    User(Box<CurrentUser>),
+    User(Arc<CurrentUser>),
     /// Is to repeat the request, with whatever cookies the browser holds now, at this address.
     Asked(String),
     /// The `Authorization` header gives no access.
@@ -71,7 +71,7 @@ impl Exchange {
         self.caller.get().unwrap_or(&Caller::Anonymous)
     }
 
-    pub fn user(&self) -> Option<&CurrentUser> {
+    pub fn user(&self) -> Option<&Arc<CurrentUser>> {
         match self.caller() {
             Caller::User(user) => Some(user),
             _ => None,

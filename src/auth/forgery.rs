@@ -1,5 +1,8 @@
 //! Cross-site request forgery: who may make a browser change something here (ASVS 3.5.1).
 
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
 use rocket::Request;
 use rocket::http::Status;
 use rocket::outcome::Outcome;
@@ -17,21 +20,28 @@ use crate::tokens::secret::MasterSecret;
 
 /// Form tokens: a code of the browser's id. They do not expire: a page left open for two days still submits.
 #[derive(Clone)]
-pub struct FormTokens(Mac);
+pub struct FormTokens {
+    mac: Mac,
+    issued: Arc<Cache<BrowserId, Arc<str>>>,
+}
 
 impl FormTokens {
     /// Under a key of their own from the master secret.
     pub fn new(secret: &MasterSecret) -> Self {
-        Self(Mac::new(secret, "form"))
+        Self { mac: Mac::new(secret, "form"), issued: Arc::new(Cache::new(browser::REMEMBERED)) }
     }
 
     /// For a hidden field of a form; the same for all forms of a browser.
-    pub fn issue(&self, browser: &BrowserId) -> String {
-        self.0.sign(browser.as_str())
+    pub fn issue(&self, browser: &BrowserId) -> Arc<str> {
+        self.issued.get(browser).unwrap_or_else(|| {
+            let token: Arc<str> = self.mac.sign(browser.as_str()).into();
+            self.issued.insert(browser.clone(), Arc::clone(&token));
+            token
+        })
     }
 
     fn verify(&self, browser: &BrowserId, token: &str) -> bool {
-        self.0.verify(browser.as_str(), token)
+        self.mac.verify(browser.as_str(), token)
     }
 }
 

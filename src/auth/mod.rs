@@ -174,13 +174,22 @@ fn ack(_visitor: MaybeUser) -> (ContentType, &'static [u8]) {
     (ContentType::GIF, include_bytes!("../../static/pixel.gif"))
 }
 
-/// The request's path as Rocket finds its route: `//api/%6de` is `/api/me`, but `/api%2Fme` is not.
-pub(crate) fn path(request: &Request<'_>) -> String {
-    let segments = request.uri().path().segments();
-    segments.fold(String::new(), |path, segment| path + "/" + &segment.replace('/', "%2F"))
+/// Whether the request is for this path, as Rocket finds its route: `//api/%6de` is `/api/me`, but `/api%2Fme` is not.
+pub(crate) fn is_for(request: &Request<'_>, path: &str) -> bool {
+    request.uri().path().segments().eq(segments(path))
+}
+
+/// Whether the request is for this path or something below it.
+pub(crate) fn is_below(request: &Request<'_>, folder: &str) -> bool {
+    let mut given = request.uri().path().segments();
+    segments(folder).all(|segment| given.next() == Some(segment))
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').skip(1)
 }
 
 /// Whether a request is for the JSON API.
 pub(crate) fn is_api(request: &Request<'_>) -> bool {
-    path(request).strip_prefix(API).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    is_below(request, API)
 }

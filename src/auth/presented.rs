@@ -30,9 +30,9 @@ impl<'r> FromRequest<'r> for Presented<'r> {
         Site::of(request).map(|site| match Authorization::of(request) {
             Authorization::Bearer(token) => Self::InHeader(token),
             Authorization::Unusable => Self::Nowhere,
-            Authorization::Absent => match site.cookies.read(request, Name::Refresh) {
+            Authorization::Absent => match site.cookies.read(request, Name::Refresh).collect::<Vec<_>>() {
                 tokens if tokens.is_empty() => Self::Nowhere,
-                tokens => Self::InCookies { tokens, probes: site.cookies.read(request, Name::Probe) },
+                tokens => Self::InCookies { tokens, probes: site.cookies.read(request, Name::Probe).collect() },
             },
         })
     }

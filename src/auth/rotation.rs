@@ -4,6 +4,8 @@
 //! It decides when the request arrives and writes cookies when the response leaves, whoever answered: handler,
 //! catcher or redirect. It cannot answer itself; to ask the jar it turns the request into one for [`ASK`].
 
+use std::sync::Arc;
+
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::uri::Origin;
 use rocket::http::{Header, Method, Status};
@@ -80,7 +82,7 @@ impl Fairing for Rotation {
         }
         if let Some(probe) = probe {
             headers.push(cookies.probe(&probe));
-        } else if !cookies.read(request, Name::Probe).is_empty() && carrier::keeps_cookies(request) {
+        } else if cookies.read(request, Name::Probe).next().is_some() && carrier::keeps_cookies(request) {
             headers.push(cookies.clear(Name::Probe));
         }
         if !headers.is_empty() {
@@ -110,19 +112,17 @@ async fn who_asks(request: &Request<'_>, site: &Site) -> Result<Caller, SessionE
 }
 
 async fn by_cookies(request: &Request<'_>, site: &Site) -> Result<Caller, SessionError> {
-    let access = site.cookies.read(request, Name::Access);
-    let refresh = site.cookies.read(request, Name::Refresh);
     let mut caller = Caller::Anonymous;
-    for token in access {
+    for token in site.cookies.read(request, Name::Access) {
         match site.sessions.authenticate(token).await? {
             Access::Good { session, generation, expires_at, auth_time } => {
-                let user = Caller::User(Box::new(CurrentUser::of_session(&session, generation, auth_time)));
+                let user = Caller::User(Arc::new(CurrentUser::of_session(&session, generation, auth_time)));
                 let ahead = REFRESH_AHEAD.min(site.sessions.access_ttl_seconds() / 15);
                 if expires_at - site.clock.now() >= ahead || !carrier::keeps_cookies(request) {
                     return Ok(user);
                 }
                 // It counts as expired, but for what would not have expired it: no refresh token, or no database.
-                return Ok(match by_refresh_cookie(request, site, &refresh).await {
+                return Ok(match by_refresh_cookie(request, site).await {
                     Ok(renewed @ (Caller::User(_) | Caller::Asked(_))) => renewed,
                     Ok(Caller::Dead(reason)) if !site.sessions.is_live(&session.id).await? => Caller::Dead(reason),
                     _ => user,
@@ -132,33 +132,34 @@ async fn by_cookies(request: &Request<'_>, site: &Site) -> Result<Caller, Sessio
             Access::Dead(reason) => caller = Caller::Dead(reason),
         }
     }
-    if refresh.is_empty() {
+    if site.cookies.read(request, Name::Refresh).next().is_none() {
         // An expired access token alone is as dead as any.
-        let sent_any = !site.cookies.read(request, Name::Access).is_empty();
+        let sent_any = site.cookies.read(request, Name::Access).next().is_some();
         return Ok(if sent_any && matches!(caller, Caller::Anonymous) { Caller::Dead(None) } else { caller });
     }
-    by_refresh_cookie(request, site, &refresh).await
+    by_refresh_cookie(request, site).await
 }
 
 async fn by_header(site: &Site, token: &str) -> Result<Caller, SessionError> {
     if PersonalTokens::is_one(token) {
         return Ok(match site.personal_tokens.authenticate(token).await? {
-            Some((token, owner)) => Caller::User(Box::new(CurrentUser::of_personal_token(&token, &owner))),
+            Some((token, owner)) => Caller::User(Arc::new(CurrentUser::of_personal_token(&token, &owner))),
             None => Caller::Rejected { expired: false },
         });
     }
     Ok(match site.sessions.authenticate(token).await? {
         Access::Good { session, generation, auth_time, .. } => {
-            Caller::User(Box::new(CurrentUser::of_session(&session, generation, auth_time)))
+            Caller::User(Arc::new(CurrentUser::of_session(&session, generation, auth_time)))
         }
         Access::Expired => Caller::Rejected { expired: true },
         Access::Dead(_) => Caller::Rejected { expired: false },
     })
 }
 
-async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str]) -> Result<Caller, SessionError> {
-    let Some(token) = site.sessions.newest(cookies) else { return Ok(Caller::Dead(None)) };
-    let probes = site.cookies.read(request, Name::Probe);
+async fn by_refresh_cookie(request: &Request<'_>, site: &Site) -> Result<Caller, SessionError> {
+    let tokens: Vec<_> = site.cookies.read(request, Name::Refresh).collect();
+    let Some(token) = site.sessions.newest(&tokens) else { return Ok(Caller::Dead(None)) };
+    let probes: Vec<_> = site.cookies.read(request, Name::Probe).collect();
     let holder = match carrier::keeps_cookies(request) {
         true => Holder::Jar { probes: &probes },
         false => Holder::Deaf,
@@ -167,10 +168,10 @@ async fn by_refresh_cookie(request: &Request<'_>, site: &Site, cookies: &[&str])
     Ok(match site.sessions.refresh(token, holder, &client(request, site)).await? {
         Refresh::Renewed { session, tokens } => {
             exchange.deliver(tokens);
-            Caller::User(Box::new(CurrentUser::of_session(&session, session.family.generation, session.auth_time)))
+            Caller::User(Arc::new(CurrentUser::of_session(&session, session.family.generation, session.auth_time)))
         }
         Refresh::Served { session, generation } => {
-            Caller::User(Box::new(CurrentUser::of_session(&session, generation, session.auth_time)))
+            Caller::User(Arc::new(CurrentUser::of_session(&session, generation, session.auth_time)))
         }
         Refresh::Ask { probe } => {
             exchange.outgoing().probe = Some(probe);

@@ -19,19 +19,19 @@ pub static STYLESHEET: Asset =
 pub static ICON: Asset =
     Asset { name: "icon.svg", kind: ContentType::SVG, content: include_bytes!("../../static/icon.svg") };
 
-static ALL: LazyLock<Vec<(String, &'static Asset)>> =
-    LazyLock::new(|| [&STYLESHEET, &ICON].map(|asset| (asset.file(), asset)).to_vec());
+/// With where pages find them.
+static ALL: LazyLock<[(String, &'static Asset); 2]> =
+    LazyLock::new(|| [&STYLESHEET, &ICON].map(|asset| (asset.path(), asset)));
 
 impl Asset {
     /// Where pages find it.
-    pub fn address(&'static self) -> String {
-        let file = ALL.iter().find(|(_, asset)| asset.name == self.name).map_or(self.name, |(file, _)| file);
-        format!("/static/{file}")
+    pub fn address(&'static self) -> &'static str {
+        ALL.iter().find(|(_, asset)| asset.name == self.name).map_or(self.name, |(path, _)| path)
     }
 
-    fn file(&self) -> String {
+    fn path(&self) -> String {
         let hash: String = digest(&SHA256, self.content).as_ref()[..8].iter().map(|b| format!("{b:02x}")).collect();
-        self.name.replacen('.', &format!(".{hash}."), 1)
+        format!("/static/{}", self.name.replacen('.', &format!(".{hash}."), 1))
     }
 }
 
@@ -47,7 +47,7 @@ pub fn routes() -> Vec<Route> {
 
 #[get("/static/<file>")]
 fn show(_anyone: Anyone, file: &str) -> Option<File> {
-    let (_, asset) = ALL.iter().find(|(name, _)| name == file)?;
+    let (_, asset) = ALL.iter().find(|(path, _)| path.strip_prefix("/static/") == Some(file))?;
     let cache = Header::new("Cache-Control", "public, max-age=31536000, immutable");
     Some(File { content: (asset.kind.clone(), asset.content), cache })
 }

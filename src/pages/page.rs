@@ -1,5 +1,7 @@
 //! What all pages share: the frame around them, faults and notices in them.
 
+use std::sync::Arc;
+
 use askama::Template;
 use rocket::Request;
 use rocket::http::{ContentType, Header, Status};
@@ -11,6 +13,7 @@ use crate::accounts::Fault;
 use crate::auth::Site;
 use crate::auth::browser::sent_or_new;
 use crate::auth::exchange::Exchange;
+use crate::auth::guards::CurrentUser;
 use crate::clock::Seconds;
 use crate::config::Registration;
 
@@ -18,22 +21,14 @@ use crate::config::Registration;
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub site_name: String,
-    pub user: Option<FrameUser>,
+    pub user: Option<Arc<CurrentUser>>,
     /// Stands in every form.
-    pub csrf_token: String,
-    pub stylesheet: String,
-    pub icon: String,
+    pub csrf_token: Arc<str>,
+    pub stylesheet: &'static str,
+    pub icon: &'static str,
     /// This response delivers new tokens: the page fetches the image by which the browser confirms them.
     pub confirms: bool,
     pub registration_open: bool,
-}
-
-/// Who is logged in.
-#[derive(Clone, Debug)]
-pub struct FrameUser {
-    pub name: String,
-    pub email: String,
-    pub is_admin: bool,
 }
 
 impl Frame {
@@ -45,15 +40,10 @@ impl Frame {
     }
 
     fn new(site: &Site, exchange: &Exchange) -> Self {
-        let user = exchange.user();
         Self {
             site_name: site.config.site_name.clone(),
-            user: user.map(|user| FrameUser {
-                name: user.name.clone(),
-                email: user.email.clone(),
-                is_admin: user.admin,
-            }),
-            csrf_token: String::new(),
+            user: exchange.user().cloned(),
+            csrf_token: "".into(),
             stylesheet: assets::STYLESHEET.address(),
             icon: assets::ICON.address(),
             confirms: exchange.delivers(),
@@ -161,7 +151,10 @@ impl<'r, T: Template> Responder<'r, 'static> for Page<T> {
             Status::InternalServerError
         })?;
         let mut response = Response::build();
-        response.status(self.status).header(ContentType::HTML).sized_body(html.len(), std::io::Cursor::new(html));
+        let length = html.len();
+        response.status(self.status).header(ContentType::HTML).sized_body(length, std::io::Cursor::new(html));
+        // In one piece: by Rocket's default, 4 KiB, most pages would be two. Its end is found with the byte beyond.
+        response.max_chunk_size(length + 1);
         if let Some(seconds) = self.retry_after {
             response.header(Header::new("Retry-After", seconds.to_string()));
         }

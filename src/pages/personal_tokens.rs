@@ -100,7 +100,7 @@ impl TokenView {
 impl PersonalTokensPage {
     /// The scopes that the visitor can give. The first has the field's name as its id: faults lead there.
     fn choices(&self) -> Vec<Choice> {
-        let is_admin = self.frame.user.as_ref().is_some_and(|user| user.is_admin);
+        let is_admin = self.frame.user.as_ref().is_some_and(|user| user.admin);
         let offered = Scope::ALL.iter().filter(|scope| **scope != Scope::Admin || is_admin);
         let choice = |(place, scope): (usize, &Scope)| {
             let (label, hint) = words::scope(*scope);
