@@ -1,6 +1,7 @@
 //! The command line. Commands run beside a running server on the same database.
 
 mod log;
+mod stderr;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -141,7 +142,7 @@ pub fn run() -> ExitCode {
 }
 
 async fn serve(log_format: LogFormat) -> Done {
-    log::start(log_format);
+    let _log = log::start(log_format)?;
     // Each connection is a file; the usual limit is too low for a busy site.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "could not raise the limit of open files");

@@ -6,17 +6,21 @@ use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 
+use super::stderr::{Stderr, UntilTheEnd};
 use crate::config::LogFormat;
 
-/// Sends the log to standard error from now on, panics too.
-pub fn start(format: LogFormat) {
+/// Sends the log to standard error from now on, panics too. The last lines are written when what is returned is dropped.
+pub fn start(format: LogFormat) -> io::Result<UntilTheEnd> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,hallpass=info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let stderr = Stderr::default();
+    let until_the_end = stderr.start()?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
     std::panic::set_hook(Box::new(note_panic));
+    Ok(until_the_end)
 }
 
 fn note_panic(panic: &PanicHookInfo<'_>) {

@@ -121,6 +121,25 @@ fn each_request_has_one_line_with_its_id_and_no_secret_is_in_any_of_them() {
 }
 
 #[test]
+fn the_line_of_a_request_is_there_soon_and_after_what_was_said_before_it() {
+    let server = Server::start(&[]);
+    let mut visitor = WireBrowser::new(&server);
+    let mut seen = 0;
+    for number in 1..=20 {
+        let page = visitor.get(&format!("/nowhere/{number}"));
+        let id = page.header("x-request-id").expect("an id").to_owned();
+        let asked = Instant::now();
+        while !server.log().contains(&id) {
+            assert!(asked.elapsed() < Duration::from_secs(2), "no line of {id}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let place = server.log().find(&id).expect("the line");
+        assert!(place > seen);
+        seen = place;
+    }
+}
+
+#[test]
 fn health_is_told_apart_from_readiness() {
     let server = Server::start(&[]);
     let mut probe = WireBrowser::new(&server);
