@@ -1,23 +1,33 @@
 //! The database: open, migrate, health. SQL itself stands in the `store.rs` files.
 
+mod writer;
+
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::any::{AnyArguments, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Any, AnyConnection, AnyPool, Executor};
 
 use crate::config::Config;
+use writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long a request waits for a connection or a lock before it is answered 503.
 const PATIENCE: Duration = Duration::from_secs(5);
 const READERS: u32 = 8;
+
+/// A deferred transaction that reads first cannot wait for SQLite's lock when it comes to write.
+const BEGIN: &str = "begin immediate";
+
+/// One statement with its values.
+pub type Statement = sqlx::query::Query<'static, Any, AnyArguments>;
 
 /// A handle to the database; clones share its connections.
 ///
@@ -26,7 +36,8 @@ const READERS: u32 = 8;
 pub struct Db {
     read: AnyPool,
     write: AnyPool,
-    is_sqlite: bool,
+    /// On SQLite.
+    writer: Option<Writer>,
 }
 
 /// Several statements that happen together; undone unless committed.
@@ -39,6 +50,11 @@ impl Transaction {
     /// To be done when it has happened, and only then, before the caller goes on.
     pub fn after_commit(&mut self, done: impl FnOnce() + Send + 'static) {
         self.after_commit.push(Box::new(done));
+    }
+
+    /// Carries out a statement; returns how many rows it has changed.
+    pub async fn execute(&mut self, statement: Statement) -> Result<u64, DbError> {
+        Ok(statement.execute(&mut *self.inner).await?.rows_affected())
     }
 
     /// Undoes it.
@@ -69,9 +85,15 @@ impl DerefMut for Transaction {
 }
 
 /// The database did not do what it was asked. Nothing was changed by the call that returns it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the database did not answer: {0}")]
-pub struct DbError(#[from] sqlx::Error);
+pub struct DbError(Arc<sqlx::Error>);
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
 
 /// The database cannot be used; each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -100,12 +122,12 @@ impl Db {
         if !config.is_sqlite() {
             let pool = AnyPoolOptions::new().acquire_timeout(PATIENCE).connect(&config.database_url).await;
             let pool = pool.map_err(OpenError::Connect)?;
-            return Ok(Self { read: pool.clone(), write: pool, is_sqlite: false });
+            return Ok(Self { read: pool.clone(), write: pool, writer: None });
         }
         create_file(&sqlite_path(&config.database_url))?;
         let write = sqlite_pool(&config.database_url, 1, "").await?;
         let read = sqlite_pool(&config.database_url, READERS, "pragma query_only = 1;").await?;
-        Ok(Self { read, write, is_sqlite: true })
+        Ok(Self { read, writer: Some(Writer::start(write.clone())), write })
     }
 
     /// Brings the tables to this version. Returns how many migrations have been applied in all.
@@ -123,17 +145,19 @@ impl Db {
         &self.read
     }
 
-    /// For single statements that change something.
-    pub fn write(&self) -> &AnyPool {
-        &self.write
+    /// Carries out a single statement that changes something; returns how many rows it has changed.
+    pub async fn execute(&self, statement: Statement) -> Result<u64, DbError> {
+        match &self.writer {
+            Some(writer) => writer.execute(statement).await,
+            None => Ok(statement.execute(&self.write).await?.rows_affected()),
+        }
     }
 
     /// For several statements that must happen together; undone unless committed.
     pub async fn begin(&self) -> Result<Transaction, DbError> {
-        // A deferred transaction that reads first cannot wait for the lock when it comes to write.
-        let inner = match self.is_sqlite {
-            true => self.write.begin_with("begin immediate").await?,
-            false => self.write.begin().await?,
+        let inner = match &self.writer {
+            Some(_) => self.write.begin_with(BEGIN).await?,
+            None => self.write.begin().await?,
         };
         Ok(Transaction { inner, after_commit: Vec::new() })
     }
@@ -157,6 +181,8 @@ async fn sqlite_pool(url: &str, connections: u32, pragmas: &'static str) -> Resu
         .acquire_timeout(PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
+        // No network between: to ask each time whether it is still there would take as long as most statements.
+        .test_before_acquire(false)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 // Synchronous full: what was answered survives a loss of power.
@@ -191,4 +217,92 @@ fn create_file(path: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop).map_err(|error| OpenError::File(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn with_a_table() -> (tempfile::TempDir, Db) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        let figment = crate::config::defaults().merge(("hallpass.database_url", url));
+        let db = Db::open(&Config::read(&figment).expect("settings")).await.expect("a database");
+        db.execute(sqlx::query("create table counts (name text primary key, count bigint not null)"))
+            .await
+            .expect("a table");
+        db.execute(insert("one")).await.expect("a row");
+        (folder, db)
+    }
+
+    fn insert(name: &str) -> Statement {
+        sqlx::query("insert into counts values ($1, 0)").bind(name)
+    }
+
+    fn count() -> Statement {
+        sqlx::query("update counts set count = count + 1 where name = $1").bind("one")
+    }
+
+    async fn counted(db: &Db) -> i64 {
+        let row = sqlx::query("select count from counts where name = 'one'").fetch_one(db.read()).await.expect("a row");
+        sqlx::Row::get(&row, "count")
+    }
+
+    /// Of the log of commits, which holds a page for each that changed one row; then it is empty.
+    async fn pages_logged(db: &Db) -> i64 {
+        let logged = sqlx::query("pragma wal_checkpoint(passive)").fetch_one(&db.write).await.expect("a row");
+        sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&db.write).await.expect("a row");
+        sqlx::Row::get(&logged, "log")
+    }
+
+    /// Carries them out at once, while the one connection that writes is busy until all of them wait.
+    async fn at_once(db: &Db, statements: Vec<Statement>) -> Vec<Result<u64, DbError>> {
+        let busy = db.begin().await.expect("begun");
+        let all: Vec<_> = statements
+            .into_iter()
+            .map(|statement| {
+                let db = db.clone();
+                tokio::spawn(async move { db.execute(statement).await })
+            })
+            .collect();
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        busy.commit().await.expect("committed");
+        let mut outcomes = Vec::new();
+        for one in all {
+            outcomes.push(one.await.expect("joined"));
+        }
+        outcomes
+    }
+
+    #[tokio::test]
+    async fn statements_that_come_together_share_a_commit_and_each_learns_what_it_changed() {
+        let (_folder, db) = with_a_table().await;
+        pages_logged(&db).await;
+        let mut statements: Vec<_> = (0..40).map(|_| count()).collect();
+        statements.push(sqlx::query("update counts set count = 0 where name = 'nobody'"));
+        let outcomes = at_once(&db, statements).await;
+        assert!(outcomes[..40].iter().all(|rows| matches!(rows, Ok(1))), "{outcomes:?}");
+        assert!(matches!(outcomes[40], Ok(0)));
+        assert_eq!(counted(&db).await, 40);
+        let pages = pages_logged(&db).await;
+        assert!((1..10).contains(&pages), "41 statements made {pages} pages of log");
+    }
+
+    #[tokio::test]
+    async fn of_statements_that_share_a_commit_all_fail_or_none() {
+        let (_folder, db) = with_a_table().await;
+        let outcomes = at_once(&db, vec![count(), insert("one"), count()]).await;
+        assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
+        assert_eq!(counted(&db).await, 0);
+        assert!(matches!(db.execute(count()).await, Ok(1)), "the next is not harmed");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_changed_after_the_end() {
+        let (_folder, db) = with_a_table().await;
+        db.close().await;
+        assert!(db.execute(count()).await.is_err());
+    }
 }

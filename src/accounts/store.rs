@@ -141,13 +141,11 @@ pub async fn set_name(connection: &mut AnyConnection, id: &UserId, name: &str) -
 
 /// The same password under other parameters: `password_changed_at` stays. False if the hash is no longer `old`.
 pub async fn rehash(db: &Db, id: &UserId, old: &str, new: &str) -> Result<bool, DbError> {
-    let changed = sqlx::query("update users set password_hash = $3 where id = $1 and password_hash = $2")
+    let statement = sqlx::query("update users set password_hash = $3 where id = $1 and password_hash = $2")
         .bind(id.as_str())
         .bind(old)
-        .bind(new)
-        .execute(db.write())
-        .await?;
-    Ok(changed.rows_affected() == 1)
+        .bind(new);
+    Ok(db.execute(statement).await? == 1)
 }
 
 /// False if the hash is no longer `old`: somebody else was quicker.
@@ -216,29 +214,26 @@ pub async fn make_admin(connection: &mut AnyConnection, id: &UserId, now: Second
 }
 
 pub async fn remember_browser(db: &Db, user: &UserId, browser: &BrowserId, now: Seconds) -> Result<(), DbError> {
-    sqlx::query(
+    let statement = sqlx::query(
         "insert into known_browsers (user_id, browser_id, seen_at) values ($1, $2, $3)
          on conflict (user_id, browser_id) do update set seen_at = excluded.seen_at",
     )
     .bind(user.as_str())
     .bind(browser.as_str())
-    .bind(now)
-    .execute(db.write())
-    .await?;
+    .bind(now);
+    db.execute(statement).await?;
     Ok(())
 }
 
 pub async fn prune_known_browsers(db: &Db, before: Seconds, most: i64) -> Result<u64, DbError> {
-    let pruned = sqlx::query(
+    let statement = sqlx::query(
         "delete from known_browsers
          where seen_at < $1 and (user_id, browser_id) in
              (select user_id, browser_id from known_browsers where seen_at < $1 limit $2)",
     )
     .bind(before)
-    .bind(most)
-    .execute(db.write())
-    .await?;
-    Ok(pruned.rows_affected())
+    .bind(most);
+    db.execute(statement).await
 }
 
 /// Counts one, in a new window if the last is over. False, and nothing counted, if the limit has been reached.
@@ -284,15 +279,13 @@ pub async fn reset(connection: &mut AnyConnection, key: &str) -> Result<(), DbEr
 }
 
 pub async fn prune_throttles(db: &Db, now: Seconds, most: i64) -> Result<u64, DbError> {
-    let pruned = sqlx::query(
+    let statement = sqlx::query(
         "delete from throttles
          where resets_at <= $1 and key in (select key from throttles where resets_at <= $1 limit $2)",
     )
     .bind(now)
-    .bind(most)
-    .execute(db.write())
-    .await?;
-    Ok(pruned.rows_affected())
+    .bind(most);
+    db.execute(statement).await
 }
 
 /// Replaces every earlier token of the purpose.

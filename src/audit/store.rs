@@ -83,13 +83,11 @@ pub async fn last(db: &Db, user: &UserId, kind: Kind, since: Seconds) -> Result<
 }
 
 pub async fn prune(db: &Db, before: Seconds, most: i64) -> Result<u64, DbError> {
-    let pruned = sqlx::query(
+    let statement = sqlx::query(
         "delete from security_events
          where id in (select id from security_events where at < $1 limit $2)",
     )
     .bind(before)
-    .bind(most)
-    .execute(db.write())
-    .await?;
-    Ok(pruned.rows_affected())
+    .bind(most);
+    db.execute(statement).await
 }

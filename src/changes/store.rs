@@ -27,10 +27,8 @@ pub async fn since(db: &Db, since: Seconds) -> Result<Vec<(String, Seconds, User
 }
 
 pub async fn prune(db: &Db, before: Seconds, most: i64) -> Result<u64, DbError> {
-    let pruned = sqlx::query("delete from changes where id in (select id from changes where at < $1 limit $2)")
+    let statement = sqlx::query("delete from changes where id in (select id from changes where at < $1 limit $2)")
         .bind(before)
-        .bind(most)
-        .execute(db.write())
-        .await?;
-    Ok(pruned.rows_affected())
+        .bind(most);
+    db.execute(statement).await
 }

@@ -62,15 +62,15 @@ pub async fn insert_after(db: &Db, key: &SealedKey, newest: Option<&str>, at_onc
 }
 
 pub async fn reseal(db: &Db, key: &SealedKey) -> Result<(), DbError> {
-    sqlx::query("update signing_keys set sealed_private_key = $2 where id = $1")
+    let statement = sqlx::query("update signing_keys set sealed_private_key = $2 where id = $1")
         .bind(&key.kid)
-        .bind(&key.sealed_private_key)
-        .execute(db.write())
-        .await?;
+        .bind(&key.sealed_private_key);
+    db.execute(statement).await?;
     Ok(())
 }
 
 pub async fn delete(db: &Db, kid: &str) -> Result<(), DbError> {
-    sqlx::query("delete from signing_keys where id = $1").bind(kid).execute(db.write()).await?;
+    let statement = sqlx::query("delete from signing_keys where id = $1").bind(kid);
+    db.execute(statement).await?;
     Ok(())
 }

@@ -117,15 +117,14 @@ pub async fn owner_of(db: &Db, id: &PersonalTokenId) -> Result<Option<UserId>, D
 
 /// Of many requests at once, one writes.
 pub async fn note_use(db: &Db, id: &PersonalTokenId, now: Seconds, unless_noted_after: Seconds) -> Result<(), DbError> {
-    sqlx::query(
+    let statement = sqlx::query(
         "update personal_tokens set last_used_at = $1
          where id = $2 and (last_used_at is null or last_used_at <= $3)",
     )
     .bind(now)
     .bind(id.as_str())
-    .bind(unless_noted_after)
-    .execute(db.write())
-    .await?;
+    .bind(unless_noted_after);
+    db.execute(statement).await?;
     Ok(())
 }
 
@@ -156,16 +155,14 @@ pub async fn revoke_all(connection: &mut AnyConnection, user: &UserId, now: Seco
 }
 
 pub async fn prune(db: &Db, ended_before: Seconds, most: i64) -> Result<u64, DbError> {
-    let pruned = sqlx::query(
+    let statement = sqlx::query(
         "delete from personal_tokens where id in (
              select id from personal_tokens where expires_at < $1 or revoked_at < $1 limit $2
          )",
     )
     .bind(ended_before)
-    .bind(most)
-    .execute(db.write())
-    .await?;
-    Ok(pruned.rows_affected())
+    .bind(most);
+    db.execute(statement).await
 }
 
 /// None if this version knows none of its scopes: it gives no access here.

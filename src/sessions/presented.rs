@@ -242,17 +242,18 @@ impl Sessions {
         client: &Client,
     ) -> Result<Option<Session>, SessionError> {
         let idle_expires_at = self.idle_end(now, session.remembered, session.expires_at);
+        let statement = store::advance(session, &family, now, idle_expires_at, client);
         let advanced = if family.skips(&session.family) {
             // Access tokens of what is skipped count as expired: whoever remembers them must learn of it.
             let mut transaction = self.db.begin().await?;
-            let advanced = store::advance(&mut *transaction, session, &family, now, idle_expires_at, client).await?;
+            let advanced = transaction.execute(statement).await?;
             self.changes.announce(&mut transaction, &session.owner.id).await?;
             transaction.commit().await?;
             advanced
         } else {
-            store::advance(self.db.write(), session, &family, now, idle_expires_at, client).await?
+            self.db.execute(statement).await?
         };
-        Ok(advanced.then(|| Session { family, rotated_at: now, idle_expires_at, ..session.clone() }))
+        Ok((advanced == 1).then(|| Session { family, rotated_at: now, idle_expires_at, ..session.clone() }))
     }
 
     /// The family with what was noted. A write that fails here costs nothing but a later proof: the next request will

@@ -1,11 +1,11 @@
 use sqlx::any::AnyRow;
-use sqlx::{Any, AnyConnection, Executor, Row};
+use sqlx::{AnyConnection, Row};
 
 use super::rotation::{Family, Mark};
 use super::{Owner, Reason, Session};
 use crate::audit::Client;
 use crate::clock::Seconds;
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, Statement};
 use crate::id::{BrowserId, SessionId, UserId};
 
 macro_rules! select {
@@ -113,18 +113,11 @@ pub async fn all_live(db: &Db, now: Seconds) -> Result<Vec<Session>, DbError> {
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
 }
 
-/// Moves a live session from the state that was read to the next; false if it is no longer in that state.
-pub async fn advance(
-    executor: impl Executor<'_, Database = Any>,
-    from: &Session,
-    to: &Family,
-    now: Seconds,
-    idle_expires_at: Seconds,
-    client: &Client,
-) -> Result<bool, DbError> {
+/// Moves a live session from the state that was read to the next; changes no row if it is no longer in that state.
+pub fn advance(from: &Session, to: &Family, now: Seconds, idle_expires_at: Seconds, client: &Client) -> Statement {
     // Settled in the meantime: what would have been a recovery is a replay now.
     let settled_at_read = if from.family.settled_at.is_some() { 1_i64 } else { 0 };
-    let advanced = sqlx::query(
+    sqlx::query(
         "update sessions
          set generation = $1, parent = $2, rotated_at = $3, confirmed_at = null, settled_at = null,
              recoveries = $4, recoveries_since = $5, idle_expires_at = $6, user_agent = $7, address = $8
@@ -143,9 +136,6 @@ pub async fn advance(
     .bind(from.family.generation)
     .bind(from.family.parent)
     .bind(settled_at_read)
-    .execute(executor)
-    .await?;
-    Ok(advanced.rows_affected() == 1)
 }
 
 /// Notes that the newest generation was seen, unless that has been noted or there is a newer one.
@@ -161,17 +151,16 @@ pub async fn mark(db: &Db, session: &Session, mark: Mark, now: Seconds) -> Resul
                    and revoked_at is null"
         }
     };
-    let query = sqlx::query(statement).bind(now).bind(session.id.as_str()).bind(session.family.generation);
-    query.execute(db.write()).await?;
+    let statement = sqlx::query(statement).bind(now).bind(session.id.as_str()).bind(session.family.generation);
+    db.execute(statement).await?;
     Ok(())
 }
 
 pub async fn set_auth_time(db: &Db, id: &SessionId, now: Seconds) -> Result<(), DbError> {
-    sqlx::query("update sessions set auth_time = $1 where id = $2 and revoked_at is null")
+    let statement = sqlx::query("update sessions set auth_time = $1 where id = $2 and revoked_at is null")
         .bind(now)
-        .bind(id.as_str())
-        .execute(db.write())
-        .await?;
+        .bind(id.as_str());
+    db.execute(statement).await?;
     Ok(())
 }
 
@@ -234,16 +223,14 @@ pub async fn revoke_all(
 }
 
 pub async fn prune(db: &Db, ended_before: Seconds, most: i64) -> Result<u64, DbError> {
-    let pruned = sqlx::query(
+    let statement = sqlx::query(
         "delete from sessions where id in (
              select id from sessions where idle_expires_at < $1 or revoked_at < $1 limit $2
          )",
     )
     .bind(ended_before)
-    .bind(most)
-    .execute(db.write())
-    .await?;
-    Ok(pruned.rows_affected())
+    .bind(most);
+    db.execute(statement).await
 }
 
 fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {

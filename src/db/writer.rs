@@ -1,0 +1,82 @@
+//! Statements that requests make at the same time share a commit: on SQLite there is one writer, and each commit waits
+//! for the disk.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{BEGIN, DbError, Statement};
+
+/// Statements of one commit. More would make the first of them wait for the others.
+const TOGETHER: usize = 64;
+
+/// Clones share the work, which ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct Writer(mpsc::Sender<Job>);
+
+struct Job {
+    statement: Statement,
+    done: oneshot::Sender<Result<u64, DbError>>,
+}
+
+impl Writer {
+    pub fn start(pool: AnyPool) -> Self {
+        let (jobs, queue) = mpsc::channel(TOGETHER);
+        tokio::spawn(work(pool, queue));
+        Self(jobs)
+    }
+
+    /// How many rows the statement has changed, after the commit.
+    pub async fn execute(&self, statement: Statement) -> Result<u64, DbError> {
+        let (done, outcome) = oneshot::channel();
+        let stopped = || DbError::from(sqlx::Error::WorkerCrashed);
+        self.0.send(Job { statement, done }).await.map_err(|_| stopped())?;
+        outcome.await.map_err(|_| stopped())?
+    }
+}
+
+async fn work(pool: AnyPool, mut queue: mpsc::Receiver<Job>) {
+    let mut jobs = Vec::new();
+    while queue.recv_many(&mut jobs, TOGETHER).await > 0 {
+        let connection = pool.acquire().await;
+        // Whoever came while it was waited for.
+        while jobs.len() < TOGETHER
+            && let Ok(job) = queue.try_recv()
+        {
+            jobs.push(job);
+        }
+        let (statements, waiting): (Vec<_>, Vec<_>) = jobs.drain(..).map(|job| (job.statement, job.done)).unzip();
+        let outcome = match connection {
+            Ok(connection) => together(connection, statements).await,
+            Err(error) => Err(error),
+        };
+        // Who does not wait any more is not told.
+        match outcome {
+            Ok(rows) => waiting.into_iter().zip(rows).for_each(|(done, rows)| drop(done.send(Ok(rows)))),
+            Err(error) => {
+                let error = DbError::from(error);
+                waiting.into_iter().for_each(|done| drop(done.send(Err(error.clone()))));
+            }
+        }
+    }
+}
+
+/// All of them, or none: after some failures SQLite has undone what came before in the transaction, after others not.
+async fn together(mut connection: PoolConnection<Any>, statements: Vec<Statement>) -> Result<Vec<u64>, sqlx::Error> {
+    // By itself, a statement is a transaction.
+    if statements.len() == 1 {
+        return all(&mut connection, statements).await;
+    }
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    let rows = all(&mut transaction, statements).await?;
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+async fn all(connection: &mut AnyConnection, statements: Vec<Statement>) -> Result<Vec<u64>, sqlx::Error> {
+    let mut rows = Vec::with_capacity(statements.len());
+    for statement in statements {
+        rows.push(statement.execute(&mut *connection).await?.rows_affected());
+    }
+    Ok(rows)
+}
