@@ -8,6 +8,7 @@ pub mod probe;
 #[doc(hidden)]
 pub mod rotation;
 mod store;
+mod turns;
 
 use crate::audit::{self, Client, Kind};
 use crate::changes::Changes;
@@ -25,6 +26,7 @@ pub use presented::{Access, Holder, Refresh};
 use probe::Probes;
 use rotation::Family;
 pub(crate) use store::{owner, revoke_all};
+use turns::Turns;
 
 /// Inactivity timeout without "Keep me logged in" (ASVS 7.3.1), unless refresh tokens live even shorter.
 const BRIEF_IDLE_SECONDS: Seconds = 12 * HOUR;
@@ -145,6 +147,7 @@ pub struct Sessions {
     probes: Probes,
     changes: Changes,
     live: Live,
+    turns: Turns,
     idle_remembered: Seconds,
     lifetime: Seconds,
     grace: Seconds,
@@ -163,6 +166,7 @@ impl Sessions {
             probes: Probes::new(keyring.secret()),
             changes: changes.clone(),
             live: Live::new(changes),
+            turns: Turns::default(),
             idle_remembered: config.refresh_token_ttl_seconds,
             lifetime: config.session_max_seconds,
             grace: config.refresh_grace_seconds,

@@ -140,6 +140,7 @@ impl Sessions {
     pub async fn refresh(&self, token: &str, holder: Holder<'_>, client: &Client) -> Result<Refresh, SessionError> {
         let now = self.clock.now();
         let Ok(claims) = self.refresh.verify(token, now) else { return Ok(Refresh::Dead(None)) };
+        let _turn = self.turns.take(&claims.sid).await;
         for _ in 0..TRANSITIONS_TRIED {
             let found = self.find(&claims.sid, &claims.sub).await?.filter(|session| claims.is_of(&session.salt));
             let Some(mut session) = found else { return Ok(Refresh::Dead(None)) };

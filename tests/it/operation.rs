@@ -93,15 +93,18 @@ fn log_ins_under_way_are_answered_before_the_server_stops() {
     let mut server = Server::prepare(&[("HALLPASS_ARGON2_MEMORY_KIB", "262144")]);
     server.add_user();
     server.launch();
-    let log_ins: Vec<_> = (0..4)
+    let prepared: Vec<_> = (0..4)
         .map(|_| {
             let mut browser = WireBrowser::new(&server);
             let form = browser.get("/login").form("/login");
-            let body = encode(&form.filled(&[("email", EMAIL), ("password", PASSWORD)]));
-            std::thread::spawn(move || browser.send("POST", "/login", Some(&body)))
+            (browser, encode(&form.filled(&[("email", EMAIL), ("password", PASSWORD)])))
         })
         .collect();
-    std::thread::sleep(Duration::from_millis(300));
+    let send = |(mut browser, body): (WireBrowser, String)| {
+        std::thread::spawn(move || browser.send("POST", "/login", Some(&body)))
+    };
+    let log_ins: Vec<_> = prepared.into_iter().map(send).collect();
+    std::thread::sleep(Duration::from_millis(150));
     assert!(!log_ins.iter().any(|log_in| log_in.is_finished()), "too fast to show anything");
     assert!(server.stop());
     for log_in in log_ins {
