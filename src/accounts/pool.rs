@@ -251,9 +251,8 @@ mod tests {
     #[tokio::test]
     async fn an_abandoned_request_keeps_its_thread_until_its_work_ends() {
         let pool = pool(1, 2);
-        let (release, abandoned) = occupied(&pool).await;
-        abandoned.abort();
-        assert!(abandoned.await.is_err_and(|error| error.is_cancelled()));
+        let (release, task) = occupied(&pool).await;
+        abandoned(task).await;
         let next = waiting(&pool, stranger(1), || 7).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!next.is_finished());
@@ -261,21 +260,40 @@ mod tests {
         assert_eq!(next.await.expect("joined"), Ok(7));
     }
 
+    async fn abandoned<T: Send + 'static>(task: JoinHandle<T>) {
+        task.abort();
+        assert!(task.await.is_err_and(|error| error.is_cancelled()));
+    }
+
     #[tokio::test]
-    async fn a_request_abandoned_in_line_frees_its_place_and_is_never_run() {
+    async fn a_request_abandoned_in_line_frees_its_place() {
         let pool = pool(1, 1);
-        let (release, first) = occupied(&pool).await;
-        let (ran, runs) = mpsc::channel();
-        let abandoned = waiting(&pool, stranger(1), move || ran.send(())).await;
-        assert!(!pool.has_place(&stranger(1)));
-        abandoned.abort();
-        assert!(abandoned.await.is_err_and(|error| error.is_cancelled()));
-        assert!(pool.has_place(&stranger(1)));
+        let (release, _first) = occupied(&pool).await;
+        abandoned(waiting(&pool, stranger(1), || 6).await).await;
         let next = waiting(&pool, stranger(1), || 7).await;
         drop(release);
         assert_eq!(next.await.expect("joined"), Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_place_is_seen_to_be_free_once_it_was_abandoned() {
+        let pool = pool(1, 1);
+        let (_release, _first) = occupied(&pool).await;
+        let task = waiting(&pool, stranger(1), || ()).await;
+        assert!(!pool.has_place(&stranger(1)));
+        abandoned(task).await;
+        assert!(pool.has_place(&stranger(1)));
+    }
+
+    #[tokio::test]
+    async fn what_was_abandoned_in_line_is_never_run() {
+        let pool = pool(1, 2);
+        let (release, first) = occupied(&pool).await;
+        let (ran, runs) = mpsc::channel();
+        abandoned(waiting(&pool, stranger(1), move || ran.send(())).await).await;
+        drop(release);
         first.await.expect("joined").expect("done");
-        assert!(runs.try_recv().is_err());
+        assert!(runs.recv().is_err(), "it was dropped");
     }
 
     #[tokio::test]
