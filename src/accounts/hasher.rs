@@ -68,7 +68,7 @@ impl Hasher {
         // Shows now what would otherwise fail each log-in.
         Memory::check(params.block_count()).map_err(failed)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        // Random octets are the hash of no password that anybody could find, and cost no start half a log-in's work.
+        // Random octets are the hash of no password that anybody could find, and cost the start no work.
         let dummy = phc(&argon2, &random_bytes::<SALT>(), &random_bytes::<{ Params::DEFAULT_OUTPUT_LEN }>())?.into();
         Ok(Self { argon2, pool, asker: Asker::operator(), dummy })
     }

@@ -8,7 +8,7 @@ use argon2::Block;
 /// keep for good once it has seen some come back (mallopt(3), M_MMAP_THRESHOLD). What is not used costs nothing.
 const GIVEN_BACK: usize = (32 << 20) / Block::SIZE;
 
-/// Neither taken anew nor cleared for each password: that would cost a tenth of the whole work.
+/// Neither taken anew nor cleared for each password: either would cost every one of them time.
 ///
 /// What remains in it would make guesses at the last password cheap. But it is overwritten by the next one, or given
 /// back to the system, which clears it, a second later; nor is it all that a look into the process would show.
