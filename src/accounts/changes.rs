@@ -1,6 +1,7 @@
 //! What an owner changes in their account.
 
 use super::fault::{Fault, Faults};
+use super::line::Asker;
 use super::password::normalised;
 use super::{AccountError, Accounts, Email, store, throttle};
 use crate::audit::{self, Client, Kind};
@@ -41,13 +42,14 @@ impl Accounts {
             return Err(AccountError::Invalid(faults.list()));
         };
         let old = found.password_hash.clone();
-        let proved = self.prove(Some(found), current, throttle::session(keep_session), client).await;
+        let asker = Asker::known(client.address);
+        let proved = self.prove(Some(found), current, throttle::session(keep_session), asker.clone(), client).await;
         proved.map_err(|error| error.of_owner("current_password"))?;
         if normalised(current).is_some_and(|current| current.as_str() == password.expose()) {
             let message = "This is the password that you have now. Choose a new one.";
             return Err(AccountError::Invalid(vec![Fault::new("new_password", "unchanged", message)]));
         }
-        let hash = self.hasher.hash(password).await?;
+        let hash = self.hasher.on_behalf_of(asker).hash(password).await?;
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         if !store::change_password(&mut tx, id, &old, &hash, now).await? {

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;
 
+use super::line::Asker;
+use super::memory::Memory;
 use super::password::{NewPassword, normalised};
 use super::pool::Pool;
 use crate::config::Config;
-use crate::id::{random_bytes, random_text};
+use crate::id::random_bytes;
 
-/// Requests that may wait for a turn: at some 30 ms each on one processor, two seconds. Who would wait longer is
-/// better told to come back.
+/// Requests that may wait for a turn, of strangers and of the known each: at some 30 ms a turn on one processor, two
+/// seconds, or four while both lines are full. Who would wait longer is better told to come back.
 const QUEUE: usize = 64;
 /// Bytes; RFC 9106 section 3.1 recommends 16 for passwords.
 const SALT: usize = 16;
@@ -45,29 +46,47 @@ pub enum Verdict {
 pub struct Hasher {
     argon2: Argon2<'static>,
     pool: Pool,
-    /// The hash of a random password that nobody has: what the unknown are compared with.
+    asker: Asker,
+    /// As if of a password that nobody has: what the unknown are compared with.
     dummy: Arc<str>,
 }
 
 impl Hasher {
-    /// Computes one hash, to compare the unknown with; call it before requests are served.
+    /// Starts the threads.
     ///
     /// # Errors
     /// If the parameters cannot be used, for lack of memory for instance.
     pub fn new(config: &Config) -> Result<Self, PasswordError> {
         let params = Params::new(config.argon2_memory_kib, config.argon2_iterations, config.argon2_parallelism, None)
             .map_err(failed)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let dummy = hash(&argon2, &random_text::<32>())?.into();
         // One processor stays free for everybody who isn't logging in.
         let at_once = available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1));
-        Ok(Self { argon2, pool: Pool::new(at_once, QUEUE), dummy })
+        Self::with(params, Pool::new(at_once, QUEUE).map_err(failed)?)
+    }
+
+    fn with(params: Params, pool: Pool) -> Result<Self, PasswordError> {
+        // Shows now what would otherwise fail each log-in.
+        Memory::check(params.block_count()).map_err(failed)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        // Random octets are the hash of no password that anybody could find, and cost the start no work.
+        let dummy = phc(&argon2, &random_bytes::<SALT>(), &random_bytes::<{ Params::DEFAULT_OUTPUT_LEN }>())?.into();
+        Ok(Self { argon2, pool, asker: Asker::operator(), dummy })
+    }
+
+    /// The same for others: who waits for whom depends on who asks. At first it is the operator.
+    pub fn on_behalf_of(&self, asker: Asker) -> Self {
+        Self { asker, ..self.clone() }
+    }
+
+    /// Whether the next call would be answered `Busy`. It may be otherwise a moment later.
+    pub fn is_busy(&self) -> bool {
+        !self.pool.has_place(&self.asker)
     }
 
     /// The PHC string of a new password, under a new random salt.
     pub async fn hash(&self, password: NewPassword) -> Result<String, PasswordError> {
         let argon2 = self.argon2.clone();
-        self.pool.run(move || hash(&argon2, password.expose())).await?
+        self.pool.run(&self.asker, move |memory| hash(&argon2, password.expose(), memory)).await?
     }
 
     /// Compares what somebody typed with a stored hash, in NFC. A candidate too long to be anybody's password is
@@ -78,7 +97,7 @@ impl Hasher {
     pub async fn verify(&self, candidate: &str, stored: &str) -> Result<Verdict, PasswordError> {
         let candidate = normalised(candidate);
         let (argon2, stored) = (self.argon2.clone(), stored.to_owned());
-        self.pool.run(move || verify(&argon2, candidate, &stored)).await?
+        self.pool.run(&self.asker, move |memory| verify(&argon2, candidate, &stored, memory)).await?
     }
 
     /// Does the work of [`Hasher::verify`] where there is nothing to compare with, so that the time that an answer
@@ -99,20 +118,61 @@ fn failed(error: impl std::fmt::Display) -> PasswordError {
     PasswordError::Failed
 }
 
-fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, PasswordError> {
-    let hash: PasswordHash =
-        argon2.hash_password_with_salt(password.as_bytes(), &random_bytes::<SALT>()).map_err(failed)?;
-    Ok(hash.to_string())
+fn hash(argon2: &Argon2<'_>, password: &str, memory: &mut Memory) -> Result<String, PasswordError> {
+    let (salt, mut output) = (random_bytes::<SALT>(), [0; Params::DEFAULT_OUTPUT_LEN]);
+    fill(argon2, password, &salt, &mut output, memory)?;
+    phc(argon2, &salt, &output)
 }
 
-fn verify(argon2: &Argon2<'_>, candidate: Option<Zeroizing<String>>, stored: &str) -> Result<Verdict, PasswordError> {
+fn verify(
+    argon2: &Argon2<'_>,
+    candidate: Option<Zeroizing<String>>,
+    stored: &str,
+    memory: &mut Memory,
+) -> Result<Verdict, PasswordError> {
     let stored = PasswordHash::new(stored).map_err(failed)?;
     let typed = candidate.as_ref().map_or("", |candidate| candidate.as_str());
-    match argon2.verify_password(typed.as_bytes(), &stored) {
-        Ok(()) if candidate.is_some() => Ok(Verdict::Right { rehash: !is_current(argon2, &stored) }),
-        Ok(()) | Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
-        Err(error) => Err(failed(error)),
+    match is_hash_of(&stored, typed, memory)? && candidate.is_some() {
+        true => Ok(Verdict::Right { rehash: !is_current(argon2, &stored) }),
+        false => Ok(Verdict::Wrong),
     }
+}
+
+/// What argon2's `PasswordVerifier` does, but in memory that is there already.
+fn is_hash_of(stored: &PasswordHash, password: &str, memory: &mut Memory) -> Result<bool, PasswordError> {
+    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else {
+        return Err(failed("a stored hash lacks its salt or its output"));
+    };
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).map_err(failed)?;
+    let version = stored.version.map_or(Ok(Version::default()), Version::try_from).map_err(failed)?;
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(stored).map_err(failed)?);
+    let mut output = [0; Output::MAX_LENGTH];
+    let output = &mut output[..expected.len()];
+    fill(&argon2, password, salt, output, memory)?;
+    // Outputs are compared in constant time.
+    Ok(Output::new(output).map_err(failed)? == *expected)
+}
+
+fn fill(
+    argon2: &Argon2<'_>,
+    password: &str,
+    salt: &[u8],
+    output: &mut [u8],
+    memory: &mut Memory,
+) -> Result<(), PasswordError> {
+    let blocks = memory.blocks(argon2.params().block_count()).map_err(failed)?;
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, blocks).map_err(failed)
+}
+
+fn phc(argon2: &Argon2<'_>, salt: &[u8], output: &[u8]) -> Result<String, PasswordError> {
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(argon2.params()).map_err(failed)?,
+        salt: Some(Salt::new(salt).map_err(failed)?),
+        hash: Some(Output::new(output).map_err(failed)?),
+    };
+    Ok(hash.to_string())
 }
 
 fn is_current(argon2: &Argon2<'_>, stored: &PasswordHash) -> bool {
@@ -126,14 +186,21 @@ fn is_current(argon2: &Argon2<'_>, stored: &PasswordHash) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::PasswordHasher;
+
     use super::super::password::Policy;
     use super::*;
 
     fn hasher(memory_kib: u32) -> Hasher {
-        let argon2 =
-            Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(memory_kib, 1, 1, None).expect("parameters"));
-        let dummy = hash(&argon2, "nobody's").expect("a hash").into();
-        Hasher { argon2, pool: Pool::new(2, 8), dummy }
+        let params = Params::new(memory_kib, 1, 1, None).expect("parameters");
+        Hasher::with(params, Pool::new(2, 8).expect("threads")).expect("a hasher")
+    }
+
+    /// By argon2's own words, not this module's.
+    fn foreign(argon2: &Argon2<'_>, password: &str) -> String {
+        let hash: PasswordHash =
+            argon2.hash_password_with_salt(password.as_bytes(), b"sixteen octets..").expect("a hash");
+        hash.to_string()
     }
 
     fn new(password: &str) -> NewPassword {
@@ -175,7 +242,7 @@ mod tests {
         ];
         for (algorithm, version, params) in others {
             let other = Argon2::new(algorithm, version, params.expect("parameters"));
-            let stored = hash(&other, "kühle Quitten").expect("a hash");
+            let stored = foreign(&other, "kühle Quitten");
             assert_eq!(hasher.verify("kühle Quitten", &stored).await, rehash, "{stored}");
             assert_eq!(hasher.verify("kühle Quitte", &stored).await, Ok(Verdict::Wrong), "{stored}");
         }
@@ -184,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn an_overlong_candidate_is_wrong_even_for_the_hash_of_nothing() {
         let hasher = hasher(8);
-        let stored = hash(&hasher.argon2, "").expect("a hash");
+        let stored = foreign(&hasher.argon2, "");
         assert_eq!(hasher.verify(&"x".repeat(257), &stored).await, Ok(Verdict::Wrong));
     }
 

@@ -1,10 +1,11 @@
 //! Proving who you are by your password: at log-in, and again before something delicate.
 
 use super::fault::Faults;
-use super::hasher::Verdict;
+use super::hasher::{Hasher, Verdict};
+use super::line::Asker;
 use super::password::NewPassword;
 use super::store::{self, Credentials};
-use super::throttle::{self, Attempt, Counter};
+use super::throttle::{self, Attempt, Counter, Reservation};
 use super::{AccountError, Accounts, User};
 use crate::audit::Client;
 use crate::db::DbError;
@@ -24,7 +25,8 @@ impl Accounts {
         let found = store::credentials_by_key(&self.db, email.key(), client.browser.as_ref()).await?;
         let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
         let counters = throttle::login(email.key(), client.address, known);
-        self.prove(found, password, counters, client).await
+        let asker = if known.is_some() { Asker::known(client.address) } else { Asker::stranger(client.address) };
+        self.prove(found, password, counters, asker, client).await
     }
 
     /// Whether the user who is logged in knows their password (ASVS 7.5.1); if not, that is a fault of the field
@@ -40,7 +42,8 @@ impl Accounts {
         let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
         let key = found.as_ref().map_or_else(|| id.as_str().to_owned(), |found| found.email_key.clone());
         let counters = throttle::login(&key, client.address, known);
-        self.prove(found, password, counters, client).await.map_err(|error| error.of_owner("password"))
+        let proved = self.prove(found, password, counters, Asker::known(client.address), client).await;
+        proved.map_err(|error| error.of_owner("password"))
     }
 
     /// Gives a browser that has just logged in an allowance of its own on that account.
@@ -54,18 +57,18 @@ impl Accounts {
         found: Option<Credentials>,
         password: &str,
         counters: Vec<Counter>,
+        asker: Asker,
         client: &Client,
     ) -> Result<User, AccountError> {
-        let reservation = match throttle::attempt(&self.db, self.clock.now(), counters).await? {
-            Attempt::Allowed(reservation) => reservation,
-            Attempt::TooMany { retry_after_seconds } => {
+        let hasher = self.hasher.on_behalf_of(asker);
+        let reservation = self.reserve(counters, &hasher).await.inspect_err(|error| {
+            if let AccountError::TooMany { .. } = error {
                 log_refusal("login_throttled", found.as_ref(), client);
-                return Err(AccountError::TooMany { retry_after_seconds });
             }
-        };
+        })?;
         let verdict = match &found {
-            Some(found) => self.hasher.verify(password, &found.password_hash).await,
-            None => self.hasher.verify_nothing(password).await.map(|()| Verdict::Wrong),
+            Some(found) => hasher.verify(password, &found.password_hash).await,
+            None => hasher.verify_nothing(password).await.map(|()| Verdict::Wrong),
         };
         let (found, rehash) = match (verdict, found) {
             (Ok(Verdict::Right { rehash }), Some(found)) => (found, rehash),
@@ -84,15 +87,30 @@ impl Accounts {
             return Err(AccountError::Locked);
         }
         if rehash {
-            self.rehash(&found, password).await;
+            self.rehash(&found, password, &hasher).await;
         }
         Ok(found.user)
     }
 
+    /// Counts an attempt that costs a hash.
+    pub(super) async fn reserve(&self, counters: Vec<Counter>, hasher: &Hasher) -> Result<Reservation, AccountError> {
+        let now = self.clock.now();
+        let retry_after_seconds = if hasher.is_busy() {
+            // Counting, only to give it back, would have a flood queue for the database's one writer.
+            throttle::exhausted_for(&self.db, now, &counters).await?.ok_or(AccountError::Busy)?
+        } else {
+            match throttle::attempt(&self.db, now, counters).await? {
+                Attempt::Allowed(reservation) => return Ok(reservation),
+                Attempt::TooMany { retry_after_seconds } => retry_after_seconds,
+            }
+        };
+        Err(AccountError::TooMany { retry_after_seconds })
+    }
+
     /// Failure never fails the log-in: the old hash is good until the next one.
-    async fn rehash(&self, found: &Credentials, password: &str) {
+    async fn rehash(&self, found: &Credentials, password: &str, hasher: &Hasher) {
         let Some(password) = NewPassword::known_to_be_right(password) else { return };
-        let renewed = match self.hasher.hash(password).await {
+        let renewed = match hasher.hash(password).await {
             Ok(hash) => store::rehash(&self.db, &found.user.id, &found.password_hash, &hash).await,
             Err(error) => return tracing::warn!(%error, "a password was not rehashed"),
         };

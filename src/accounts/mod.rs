@@ -7,7 +7,9 @@ mod email;
 mod error;
 mod fault;
 mod hasher;
+mod line;
 mod login;
+mod memory;
 mod operator;
 mod password;
 mod pool;
@@ -69,7 +71,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Computes one password hash: call it once, before requests are served.
+    /// Starts the threads that hash passwords: call it once, before requests are served.
     ///
     /// # Errors
     /// If Argon2 cannot work with the configured parameters, for lack of memory for instance.

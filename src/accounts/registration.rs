@@ -3,9 +3,9 @@
 use sqlx::AnyConnection;
 
 use super::fault::{Fault, Faults};
+use super::line::Asker;
 use super::password::NewPassword;
-use super::throttle::{self, Attempt};
-use super::{AccountError, Accounts, Email, User, store};
+use super::{AccountError, Accounts, Email, User, store, throttle};
 use crate::audit::{self, Client, Kind};
 use crate::clock::{DAY, Seconds};
 use crate::config::Registration;
@@ -39,12 +39,9 @@ impl Accounts {
             return Err(AccountError::Closed);
         }
         let form = self.checked(name, email, password).map_err(AccountError::Invalid)?;
-        let counters = throttle::registration(client.address);
-        let reservation = match throttle::attempt(&self.db, self.clock.now(), counters).await? {
-            Attempt::Allowed(reservation) => reservation,
-            Attempt::TooMany { retry_after_seconds } => return Err(AccountError::TooMany { retry_after_seconds }),
-        };
-        let hash = match self.hasher.hash(form.password).await {
+        let hasher = self.hasher.on_behalf_of(Asker::stranger(client.address));
+        let reservation = self.reserve(throttle::registration(client.address), &hasher).await?;
+        let hash = match hasher.hash(form.password).await {
             Ok(hash) => hash,
             Err(error) => {
                 reservation.cancelled(&self.db).await;

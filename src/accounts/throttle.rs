@@ -124,7 +124,7 @@ pub(super) async fn attempt(db: &Db, now: Seconds, mut counters: Vec<Counter>) -
 }
 
 /// How long the longest of the used-up counters stays so.
-async fn exhausted_for(db: &Db, now: Seconds, counters: &[Counter]) -> Result<Option<Seconds>, DbError> {
+pub(super) async fn exhausted_for(db: &Db, now: Seconds, counters: &[Counter]) -> Result<Option<Seconds>, DbError> {
     let mut longest = None;
     for counter in counters {
         if let Some((count, resets_at)) = store::counter(db, &counter.key).await?
@@ -173,7 +173,7 @@ pub async fn prune(db: &Db, now: Seconds, most: i64) -> Result<u64, DbError> {
 }
 
 /// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits, in which addresses are free.
-fn network(address: IpAddr) -> String {
+pub(super) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

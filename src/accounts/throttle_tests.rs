@@ -211,6 +211,17 @@ async fn a_refused_attempt_costs_no_hash_and_a_busy_one_no_allowance() {
 }
 
 #[tokio::test]
+async fn what_is_turned_away_for_want_of_a_place_writes_nothing() {
+    let site = site(&[]).await;
+    site.accounts.hasher.close();
+    assert_eq!(site.log_in("anna@example.org", OTHER, &stranger()).await, "busy");
+    let refused = site.accounts.register("Anna", "anna@example.org", PASSWORD, &stranger()).await;
+    assert_eq!(outcome(&refused), "busy");
+    site.clock.advance(60 * MINUTE);
+    assert_eq!(throttle::prune(&site.db, site.clock.now(), 9).await.expect("pruned"), 0);
+}
+
+#[tokio::test]
 async fn counters_survive_a_restart() {
     let site = site(&[]).await;
     for _ in 0..STRANGERS {

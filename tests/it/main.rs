@@ -12,6 +12,7 @@ mod api_me;
 mod api_personal_tokens;
 mod api_refresh;
 mod body;
+mod busy;
 mod cli;
 mod config;
 mod cookies;

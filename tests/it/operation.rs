@@ -114,6 +114,40 @@ fn log_ins_under_way_are_answered_before_the_server_stops() {
     }
 }
 
+/// What is resident, in MiB; proc_pid_status(5).
+#[cfg(target_os = "linux")]
+fn resident(server: &Server) -> i64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.process())).expect("a running server");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse::<i64>().expect("a number") / 1024
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_memory_of_log_ins_is_given_back_each_time() {
+    let mut server = Server::prepare(&[("HALLPASS_ARGON2_MEMORY_KIB", "30720"), ("HALLPASS_ARGON2_ITERATIONS", "1")]);
+    server.add_user();
+    server.launch();
+    let log_in = || {
+        let mut browser = WireBrowser::new(&server);
+        let form = browser.get("/login").form("/login");
+        let body = encode(&form.filled(&[("email", EMAIL), ("password", PASSWORD)]));
+        assert_eq!(browser.send("POST", "/login", Some(&body)).expect("an answer").status, 303);
+    };
+    // What else a first log-in needs is less than half of what Argon2 takes.
+    let rest = resident(&server) + 15;
+    // More than once: an allocator may keep for good what it has seen come back.
+    for _ in 0..3 {
+        log_in();
+        assert!(resident(&server) > rest, "too little to show anything");
+        let end = Instant::now() + Duration::from_secs(10);
+        while resident(&server) > rest {
+            assert!(Instant::now() < end, "{} MiB are kept", resident(&server));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
 #[test]
 fn connections_on_which_nothing_happens_do_not_hold_up_the_end() {
     let mut server = Server::start(&[]);

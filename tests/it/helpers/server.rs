@@ -108,6 +108,11 @@ impl Server {
         self.port
     }
 
+    /// Its number, while it runs.
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().expect("it was started").id()
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
