@@ -1,5 +1,8 @@
 //! The command line. Commands run beside a running server on the same database.
 
+mod csv;
+mod import;
+mod json_lines;
 mod log;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -17,6 +20,7 @@ use crate::id::{PersonalTokenId, SessionId};
 use crate::pages::words;
 use crate::personal_tokens::PersonalToken;
 use crate::upkeep;
+use import::Import;
 
 type Done = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -67,6 +71,8 @@ enum UserCommand {
         #[arg(long)]
         admin: bool,
     },
+    /// Import accounts from another system, with their password hashes
+    Import(Import),
     /// List all accounts
     List,
     /// Lock an account and end its sessions
@@ -240,6 +246,7 @@ async fn user(site: &Site, command: UserCommand) -> Done {
             let user = accounts.add(&email, &name, &password, admin).await?;
             say(&format!("Added {}{}.", user.email, if user.admin { ", an administrator" } else { "" }));
         }
+        UserCommand::Import(import) => return import::run(site, import).await,
         UserCommand::List => {
             for user in accounts.list().await? {
                 let mark = |is, word| if is { word } else { "" };

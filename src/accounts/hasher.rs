@@ -8,7 +8,8 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;
 
-use super::password::{NewPassword, normalised};
+use super::foreign_hash::Candidates;
+use super::password::NewPassword;
 use super::pool::Pool;
 use crate::config::Config;
 use crate::id::{random_bytes, random_text};
@@ -70,15 +71,15 @@ impl Hasher {
         self.pool.run(move || hash(&argon2, password.expose())).await?
     }
 
-    /// Compares what somebody typed with a stored hash, in NFC. A candidate too long to be anybody's password is
-    /// wrong, after the same work.
+    /// Compares what somebody typed with a stored hash: in NFC, and then as it was typed if that is something else,
+    /// for the hashes that other systems made.
     ///
     /// # Errors
-    /// `Failed` if the stored text isn't an Argon2 hash.
+    /// `Failed` if the stored text isn't a hash that this site can check.
     pub async fn verify(&self, candidate: &str, stored: &str) -> Result<Verdict, PasswordError> {
-        let candidate = normalised(candidate);
+        let candidates = Candidates::of(candidate);
         let (argon2, stored) = (self.argon2.clone(), stored.to_owned());
-        self.pool.run(move || verify(&argon2, candidate, &stored)).await?
+        self.pool.run(move || candidates.verify(&stored, |candidate, phc| verify(&argon2, candidate, phc))).await?
     }
 
     /// Does the work of [`Hasher::verify`] where there is nothing to compare with, so that the time that an answer

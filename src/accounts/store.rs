@@ -105,16 +105,18 @@ pub async fn has_admin_in(connection: &mut AnyConnection) -> Result<bool, DbErro
         .is_some())
 }
 
-/// False if the address is taken.
+/// False if the address is taken. What the account is, an administrator's or locked, it is since `now`.
 pub async fn insert(
     connection: &mut AnyConnection,
     user: &User,
     email_key: &str,
     password_hash: &str,
+    now: Seconds,
 ) -> Result<bool, DbError> {
     let inserted = sqlx::query(
-        "insert into users (id, email, email_key, name, password_hash, password_changed_at, admin_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into users
+             (id, email, email_key, name, password_hash, password_changed_at, admin_at, locked_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (email_key) do nothing",
     )
     .bind(user.id.as_str())
@@ -123,7 +125,8 @@ pub async fn insert(
     .bind(user.name.as_str())
     .bind(password_hash)
     .bind(user.password_changed_at)
-    .bind(user.admin.then_some(user.created_at))
+    .bind(user.admin.then_some(now))
+    .bind(user.locked.then_some(now))
     .bind(user.created_at)
     .execute(connection)
     .await?;

@@ -25,6 +25,7 @@ mod full_disk;
 mod guards;
 mod headers;
 mod helpers;
+mod import;
 mod keys;
 mod layout;
 mod lifetimes;
