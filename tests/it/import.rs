@@ -454,3 +454,14 @@ fn a_running_server_writes_between_the_batches() {
     assert!(longest < Duration::from_secs(3) && times > 3, "{times} log-ins, the longest of {longest:?}");
     assert!(is_in(&server, "other19999@example.org", PASSWORD));
 }
+
+#[test]
+fn the_example_in_the_readme_can_be_imported() {
+    let server = Server::prepare(&CHEAP);
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let example = readme.split("```csv\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    imports(&server, "people.csv", example, 2);
+    let list = list(&server);
+    assert_eq!(list[0], ["ann@example.org", "Berg, Ann", "1 May 2019", "admin"]);
+    assert_eq!(list[1], ["bo@example.org", "bo", "1 May 2019", "locked"]);
+}
