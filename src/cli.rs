@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use ::rocket::fairing::AdHoc;
 use clap::{Args, Parser, Subcommand};
 
+use crate::accounts::User;
 use crate::auth::Site;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat, figment};
@@ -248,16 +249,10 @@ async fn user(site: &Site, command: UserCommand) -> Done {
         }
         UserCommand::Import(import) => return import::run(site, import).await,
         UserCommand::List => {
-            for user in accounts.list().await? {
-                let mark = |is, word| if is { word } else { "" };
-                let marks = format!("{}{}", mark(user.admin, " admin"), mark(user.locked, " locked"));
-                say(&format!(
-                    "{}\t{}\t{}\t{}",
-                    user.email,
-                    printable(&user.name),
-                    words::date(user.created_at),
-                    marks.trim()
-                ));
+            let mut lot = accounts.list(None).await?;
+            while let Some(last) = lot.last() {
+                lot.iter().for_each(say_user);
+                lot = accounts.list(Some(last)).await?;
             }
         }
         UserCommand::Lock { email } => {
@@ -278,6 +273,12 @@ async fn user(site: &Site, command: UserCommand) -> Done {
         }
     }
     Ok(())
+}
+
+fn say_user(user: &User) {
+    let mark = |is, word| if is { word } else { "" };
+    let marks = format!("{}{}", mark(user.admin, " admin"), mark(user.locked, " locked"));
+    say(&format!("{}\t{}\t{}\t{}", user.email, printable(&user.name), words::date(user.created_at), marks.trim()));
 }
 
 async fn session(site: &Site, command: SessionCommand) -> Done {

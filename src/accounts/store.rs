@@ -82,8 +82,14 @@ pub async fn by_key(db: &Db, email_key: &str) -> Result<Option<User>, DbError> {
     row.as_ref().map(user).transpose()
 }
 
-pub async fn all(db: &Db) -> Result<Vec<User>, DbError> {
-    let rows = sqlx::query("select * from users order by created_at, id").fetch_all(db.read()).await?;
+/// Those that follow one, the oldest first.
+pub async fn page(db: &Db, after: Option<&User>, most: i64) -> Result<Vec<User>, DbError> {
+    let rows = sqlx::query("select * from users where (created_at, id) > ($1, $2) order by created_at, id limit $3")
+        .bind(after.map_or(Seconds::MIN, |user| user.created_at))
+        .bind(after.map_or("", |user| user.id.as_str()))
+        .bind(most)
+        .fetch_all(db.read())
+        .await?;
     rows.iter().map(user).collect()
 }
 
