@@ -43,13 +43,18 @@ impl Csv {
         let names: Vec<_> = (0..count).map(|column| String::from_utf8_lossy(self.column(column))).collect();
         let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
         let place = |name: &&str| FOREIGN_FIELDS.iter().position(|field| field == name);
-        let unknown: Vec<_> = names.iter().filter(|name| place(name).is_none()).map(|name| quoted(name)).collect();
         let known = known_fields();
+        // Where there is no header, the first row is somebody's: none of it is told.
+        if !names.iter().any(|name| place(name).is_some()) {
+            return Err(format!("there is no header. CSV begins with a row of names, with commas between, of {known}"));
+        }
+        let unknown = |(column, name): (usize, &&str)| match place(name) {
+            Some(_) => None,
+            None => Some(quoted(name).unwrap_or_else(|| format!("column {}", column + 1))),
+        };
+        let unknown: Vec<_> = names.iter().enumerate().filter_map(unknown).collect();
         if !unknown.is_empty() {
-            return Err(format!(
-                "unknown in the header: {}. A CSV file begins with a row of names, with commas between them, of {known}",
-                unknown.join(", ")
-            ));
+            return Err(format!("unknown in the header: {}. There are {known}", unknown.join(", ")));
         }
         let twice = |field: &&str| names.iter().filter(|name| *name == field).count() > 1;
         if let Some(field) = FOREIGN_FIELDS.into_iter().find(twice) {

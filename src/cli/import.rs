@@ -3,21 +3,22 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::rocket::tokio::time::sleep;
 use clap::{Args, ValueEnum};
 
 use super::csv::Csv;
 use super::json_lines::JsonLines;
-use super::{Done, printable, say};
+use super::{Done, say};
 use crate::accounts::{FOREIGN_FIELDS, Fault, ForeignAccount, Importable, Rehearsal};
 use crate::auth::Site;
 
-/// Lines; as many accounts share a transaction.
-const BATCH: usize = 1000;
-/// SQLite lets one process write at a time, and one that waits looks every 100 ms whether it may: a server that runs
-/// beside the import gets its turn after each batch.
+/// Lines at the most; as many accounts share a transaction.
+const BATCH_MAX: usize = 1000;
+/// SQLite lets one process write at a time: where a batch keeps a server from it for longer, the next one is smaller.
+const HELD: Duration = Duration::from_millis(200);
+/// Who waits for SQLite looks every 100 ms whether it may write: a server gets its turn after each batch.
 const PAUSE: Duration = Duration::from_millis(110);
 /// In bytes, of one account; more is not kept in memory.
 pub(super) const LINE_MAX: usize = 64 * 1024;
@@ -76,11 +77,11 @@ struct Count {
 pub(super) async fn run(site: &Site, import: Import) -> Done {
     let mut entries = open(&import)?;
     let mut rehearsal = import.dry_run.then(Rehearsal::default);
-    let mut count = Count::default();
+    let (mut count, mut size) = (Count::default(), BATCH_MAX / 10);
     loop {
         let mut batch = Vec::new();
         let mut end = Ok(false);
-        while batch.len() < BATCH {
+        while batch.len() < size {
             match entries.next() {
                 Ok(Some(entry)) => batch.push(checked(site, entry)),
                 Ok(None) => end = Ok(true),
@@ -90,8 +91,10 @@ pub(super) async fn run(site: &Site, import: Import) -> Done {
                 break;
             }
         }
+        let began = Instant::now();
         // What could be read is imported, whatever becomes of the rest.
         let end = take(site, rehearsal.as_mut(), batch, &mut count).await.map_err(|error| error.to_string()).and(end);
+        size = if began.elapsed() > HELD { (size / 2).max(BATCH_MAX / 100) } else { (size * 2).min(BATCH_MAX) };
         match end {
             Ok(true) => return tell(&count, import.dry_run),
             Ok(false) if rehearsal.is_none() => sleep(PAUSE).await,
@@ -233,11 +236,11 @@ fn tell_numbers(Count { imported, refused }: &Count, dry_run: bool) {
     }
 }
 
-/// What a file calls a field, fit for a message.
-pub(super) fn quoted(name: &str) -> String {
+/// What a file calls a field, if that is fit for a message. What stands in the wrong place may be a hash or a password.
+pub(super) fn quoted(name: &str) -> Option<String> {
     const SHOWN: usize = 40;
-    let shown: String = printable(name).chars().take(SHOWN).collect();
-    format!("\"{shown}{}\"", if name.chars().count() > SHOWN { "…" } else { "" })
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
+    (!name.is_empty() && name.chars().count() <= SHOWN && name.chars().all(is_name)).then(|| format!("\"{name}\""))
 }
 
 pub(super) fn known_fields() -> String {

@@ -104,7 +104,8 @@ fn entry(number: u64, line: &[u8]) -> Entry {
     let mut faults = Vec::new();
     for (name, value) in fields {
         let Some(place) = FOREIGN_FIELDS.iter().position(|field| *field == name) else {
-            faults.push(format!("{}: There is no such field. There are {}.", quoted(&name), known_fields()));
+            let name = quoted(&name).unwrap_or_else(|| "a field".to_owned());
+            faults.push(format!("{name}: There is no such field. There are {}.", known_fields()));
             continue;
         };
         if std::mem::replace(&mut seen[place], true) {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::Output;
-use std::time::{Duration, Instant};
 
 use crate::helpers::{Page, Server, WireBrowser, encode};
 
@@ -163,9 +162,10 @@ fn names_marks_and_dates_come_along() {
 
     let (mut ann, page) = log_in(&server, "ann@example.org", PASSWORD);
     assert_eq!(page.status, 303);
-    let account = ann.visit("/account");
-    for words in ["Berg, &#34;Ann&#34;", "Your account was registered", "You were made an administrator"] {
-        assert!(account.has(words), "{words}: {}", account.body);
+    assert!(ann.visit("/account").has("Berg, &#34;Ann&#34;"));
+    let activity = ann.visit("/account/sessions");
+    for words in ["Your account was registered.", "You were made an administrator."] {
+        assert!(activity.has(words), "{words}: {}", activity.body);
     }
     assert!(log_in(&server, "bo.berg@example.org", PASSWORD).1.has("locked"));
     assert!(server.run(&["user", "unlock", "bo.berg@example.org"]).status.success());
@@ -329,7 +329,7 @@ fn the_format_is_asked_for_or_that_of_the_ending_or_of_the_content() {
     good(server.run_with_input(&["user", "import", "--format", "jsonl", "-"], &json("d")));
     imports(&server, "people", row("e"), 1);
     imports(&server, "people.txt", json("f"), 1);
-    is_refused(&import(&server, "people.csv", json("g"), &[]), "unknown in the header");
+    is_refused(&import(&server, "people.csv", json("g"), &[]), "there is no header");
     assert_eq!(import(&server, "people.csv", json("h"), &["--format", "jsonl"]).status, Some(0));
     assert_eq!(import(&server, "people.jsonl", row("i"), &["--format", "csv"]).status, Some(0));
     let told = import(&server, "people.jsonl", row("j"), &[]);
@@ -350,16 +350,18 @@ fn a_header_at_fault_stops_the_import_before_anything_is_done() {
     let header = |header: &str| import(&server, "people.csv", format!("{header}\nann@example.org,{BCRYPT}\n"), &[]);
     is_refused(
         &header("email,password_hash,E-Mail,pass\u{1b}wort"),
-        "unknown in the header: \"E-Mail\", \"passwort\".",
+        "unknown in the header: \"E-Mail\", column 4.",
     );
     is_refused(&header("email,password"), "email, name, password_hash, admin, locked, created_at");
-    is_refused(&header("email;password_hash"), "with commas between them");
+    is_refused(&header("email;password_hash"), "with commas between");
     is_refused(&header("email,password_hash,email"), "email is more than once in the header");
     is_refused(&header("email,name"), "password_hash is missing in the header");
     is_refused(&header("password_hash,name"), "email is missing in the header");
     is_refused(&header(&"x,".repeat(100)), "more than 64 columns");
     is_refused(&header(&format!("\"{}", "x".repeat(100_000))), "longer than 64 KiB");
-    is_refused(&header(&"x".repeat(5_000)), "xxx…\"");
+    is_refused(&header(&format!("email,{}", "x".repeat(5_000))), "unknown in the header: column 2.");
+    is_refused(&header(&format!("bo@example.org,{BCRYPT}")), "there is no header");
+    is_refused(&header("bo@example.org,a quince"), "there is no header");
     is_refused(&import(&server, "people.csv", "", &[]), "there is nothing in people.csv");
     is_refused(&import(&server, "people.jsonl", " \r\n\n", &[]), "there is nothing in people.jsonl");
     is_refused(&import(&server, "people.csv", "\u{feff}", &[]), "there is nothing in people.csv");
@@ -439,19 +441,17 @@ fn a_running_server_writes_between_the_batches() {
     let row = |number: usize| format!("other{number}@example.org,{BCRYPT}\n");
     let rows = "email,password_hash\n".to_owned() + &(0..20_000).map(row).collect::<String>();
     fs::write(server.folder().join("people.csv"), rows).expect("written");
-    let (mut longest, mut times) = (Duration::ZERO, 0);
+    let mut times = 0;
     std::thread::scope(|scope| {
         let running = scope.spawn(|| said(&server.run(&["user", "import", "people.csv"])));
         while !running.is_finished() {
-            let began = Instant::now();
+            // Several writes; one that waits for more than five seconds is given up, and answered 503.
             assert!(is_in(&server, "person0@example.org", PASSWORD));
-            longest = longest.max(began.elapsed());
             times += 1;
         }
         assert_eq!(running.join().expect("joined").out, "Imported 20000 accounts; 0 lines were not imported.\n");
     });
-    // A database that is locked for five seconds is one that does not answer.
-    assert!(longest < Duration::from_secs(3) && times > 3, "{times} log-ins, the longest of {longest:?}");
+    assert!(times > 3, "only {times} log-ins");
     assert!(is_in(&server, "other19999@example.org", PASSWORD));
 }
 
