@@ -348,10 +348,7 @@ fn the_format_is_asked_for_or_that_of_the_ending_or_of_the_content() {
 fn a_header_at_fault_stops_the_import_before_anything_is_done() {
     let server = Server::prepare(&CHEAP);
     let header = |header: &str| import(&server, "people.csv", format!("{header}\nann@example.org,{BCRYPT}\n"), &[]);
-    is_refused(
-        &header("email,password_hash,E-Mail,pass\u{1b}wort"),
-        "unknown in the header: \"E-Mail\", column 4.",
-    );
+    is_refused(&header("email,password_hash,E-Mail,pass\u{1b}wort"), "unknown in the header: \"E-Mail\", column 4.");
     is_refused(&header("email,password"), "email, name, password_hash, admin, locked, created_at");
     is_refused(&header("email;password_hash"), "with commas between");
     is_refused(&header("email,password_hash,email"), "email is more than once in the header");
