@@ -308,17 +308,17 @@ impl Scrypt {
         };
         let n = 1_u64.checked_shl(ln).ok_or(HashFault::ScryptCost)?;
         let hash = BASE64.decode(hash).ok().filter(|hash| matches!(hash.len(), 32 | 64));
-        Self::new(n, r, p, salt, hash)
+        Self::checked(n, r, p, salt, hash)
     }
 
     /// Django and Werkzeug write N itself, and the salt as it is.
     fn read(costs: [&str; 3], salt: &str, hash: Option<Vec<u8>>) -> Result<StoredHash<'static>, HashFault> {
         let [Some(n), Some(r), Some(p)] = costs.map(number) else { return Err(HashFault::Damaged) };
-        Self::new(n.into(), r, p, salt.as_bytes().to_vec(), hash.filter(|hash| hash.len() == 64))
+        Self::checked(n.into(), r, p, salt.as_bytes().to_vec(), hash.filter(|hash| hash.len() == 64))
     }
 
     /// `hash` is of its full length: one that was cut off on the way would be right, too.
-    fn new(n: u64, r: u32, p: u32, salt: Vec<u8>, hash: Option<Vec<u8>>) -> Result<StoredHash<'static>, HashFault> {
+    fn checked(n: u64, r: u32, p: u32, salt: Vec<u8>, hash: Option<Vec<u8>>) -> Result<StoredHash<'static>, HashFault> {
         let hash = hash.ok_or(HashFault::Damaged)?;
         if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
             return Err(HashFault::Damaged);
@@ -371,15 +371,15 @@ impl Pbkdf2 {
             Some(Some(length)) => Some(length as usize),
             None => None,
         };
-        Self::new(digest, rounds.strip_prefix("i=").unwrap_or(rounds), &salt, hash, length)
+        Self::checked(digest, rounds.strip_prefix("i=").unwrap_or(rounds), &salt, hash, length)
     }
 
     fn read(digest: &str, rounds: &str, salt: &[u8], hash: Option<Vec<u8>>) -> Result<StoredHash<'static>, HashFault> {
-        Self::new(digest, rounds, salt, hash, None)
+        Self::checked(digest, rounds, salt, hash, None)
     }
 
     /// A hash that does not say how long it is has the digest's length: one that was cut off would be right, too.
-    fn new(
+    fn checked(
         digest: &str,
         rounds: &str,
         salt: &[u8],
