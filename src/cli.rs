@@ -1,5 +1,8 @@
 //! The command line. Commands run beside a running server on the same database.
 
+mod csv;
+mod import;
+mod json_lines;
 mod log;
 mod stderr;
 
@@ -9,6 +12,7 @@ use std::process::ExitCode;
 use ::rocket::fairing::AdHoc;
 use clap::{Args, Parser, Subcommand};
 
+use crate::accounts::User;
 use crate::auth::Site;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat, figment};
@@ -18,6 +22,7 @@ use crate::id::{PersonalTokenId, SessionId};
 use crate::pages::words;
 use crate::personal_tokens::PersonalToken;
 use crate::upkeep;
+use import::Import;
 
 type Done = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -68,6 +73,8 @@ enum UserCommand {
         #[arg(long)]
         admin: bool,
     },
+    /// Import accounts from another system, with their password hashes
+    Import(Import),
     /// List all accounts
     List,
     /// Lock an account and end its sessions
@@ -241,17 +248,12 @@ async fn user(site: &Site, command: UserCommand) -> Done {
             let user = accounts.add(&email, &name, &password, admin).await?;
             say(&format!("Added {}{}.", user.email, if user.admin { ", an administrator" } else { "" }));
         }
+        UserCommand::Import(import) => return import::run(site, import).await,
         UserCommand::List => {
-            for user in accounts.list().await? {
-                let mark = |is, word| if is { word } else { "" };
-                let marks = format!("{}{}", mark(user.admin, " admin"), mark(user.locked, " locked"));
-                say(&format!(
-                    "{}\t{}\t{}\t{}",
-                    user.email,
-                    printable(&user.name),
-                    words::date(user.created_at),
-                    marks.trim()
-                ));
+            let mut lot = accounts.list(None).await?;
+            while let Some(last) = lot.last() {
+                lot.iter().for_each(say_user);
+                lot = accounts.list(Some(last)).await?;
             }
         }
         UserCommand::Lock { email } => {
@@ -272,6 +274,12 @@ async fn user(site: &Site, command: UserCommand) -> Done {
         }
     }
     Ok(())
+}
+
+fn say_user(user: &User) {
+    let mark = |is, word| if is { word } else { "" };
+    let marks = format!("{}{}", mark(user.admin, " admin"), mark(user.locked, " locked"));
+    say(&format!("{}\t{}\t{}\t{}", user.email, printable(&user.name), words::date(user.created_at), marks.trim()));
 }
 
 async fn session(site: &Site, command: SessionCommand) -> Done {

@@ -5,11 +5,11 @@ use std::thread::available_parallelism;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
-use zeroize::Zeroizing;
 
+use super::foreign_hash::Candidates;
 use super::line::Asker;
 use super::memory::Memory;
-use super::password::{NewPassword, normalised};
+use super::password::NewPassword;
 use super::pool::Pool;
 use crate::config::Config;
 use crate::id::random_bytes;
@@ -89,15 +89,18 @@ impl Hasher {
         self.pool.run(&self.asker, move |memory| hash(&argon2, password.expose(), memory)).await?
     }
 
-    /// Compares what somebody typed with a stored hash, in NFC. A candidate too long to be anybody's password is
-    /// wrong, after the same work.
+    /// Compares what somebody typed with a stored hash: in NFC, and then as it was typed if that is something else,
+    /// for the hashes that other systems made.
     ///
     /// # Errors
-    /// `Failed` if the stored text isn't an Argon2 hash.
+    /// `Failed` if the stored text isn't a hash that this site can check.
     pub async fn verify(&self, candidate: &str, stored: &str) -> Result<Verdict, PasswordError> {
-        let candidate = normalised(candidate);
+        let candidates = Candidates::of(candidate);
         let (argon2, stored) = (self.argon2.clone(), stored.to_owned());
-        self.pool.run(&self.asker, move |memory| verify(&argon2, candidate, &stored, memory)).await?
+        let work = move |memory: &mut Memory| {
+            candidates.verify(&stored, |candidate, phc| verify(&argon2, candidate, phc, memory))
+        };
+        self.pool.run(&self.asker, work).await?
     }
 
     /// Does the work of [`Hasher::verify`] where there is nothing to compare with, so that the time that an answer
@@ -124,15 +127,9 @@ fn hash(argon2: &Argon2<'_>, password: &str, memory: &mut Memory) -> Result<Stri
     phc(argon2, &salt, &output)
 }
 
-fn verify(
-    argon2: &Argon2<'_>,
-    candidate: Option<Zeroizing<String>>,
-    stored: &str,
-    memory: &mut Memory,
-) -> Result<Verdict, PasswordError> {
+fn verify(argon2: &Argon2<'_>, candidate: &str, stored: &str, memory: &mut Memory) -> Result<Verdict, PasswordError> {
     let stored = PasswordHash::new(stored).map_err(failed)?;
-    let typed = candidate.as_ref().map_or("", |candidate| candidate.as_str());
-    match is_hash_of(&stored, typed, memory)? && candidate.is_some() {
+    match is_hash_of(&stored, candidate, memory)? {
         true => Ok(Verdict::Right { rehash: !is_current(argon2, &stored) }),
         false => Ok(Verdict::Wrong),
     }

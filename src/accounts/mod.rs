@@ -6,7 +6,9 @@ mod changes;
 mod email;
 mod error;
 mod fault;
+mod foreign_hash;
 mod hasher;
+mod import;
 mod line;
 mod login;
 mod memory;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 pub use error::AccountError;
 pub use fault::Fault;
 pub use hasher::PasswordError;
+pub use import::{FOREIGN_FIELDS, ForeignAccount, Importable, Rehearsal};
 
 use crate::changes::Changes;
 use crate::clock::{Clock, DAY, Seconds};

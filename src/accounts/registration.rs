@@ -130,7 +130,7 @@ impl Accounts {
             created_at: now,
             password_changed_at: now,
         };
-        if !store::insert(connection, &user, email.key(), password_hash).await? {
+        if !store::insert(connection, &user, email.key(), password_hash, now).await? {
             return Ok(None);
         }
         audit::record(connection, now, Kind::Registered, &user.id, None, client).await?;

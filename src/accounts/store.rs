@@ -82,8 +82,14 @@ pub async fn by_key(db: &Db, email_key: &str) -> Result<Option<User>, DbError> {
     row.as_ref().map(user).transpose()
 }
 
-pub async fn all(db: &Db) -> Result<Vec<User>, DbError> {
-    let rows = sqlx::query("select * from users order by created_at, id").fetch_all(db.read()).await?;
+/// Those that follow one, the oldest first.
+pub async fn page(db: &Db, after: Option<&User>, most: i64) -> Result<Vec<User>, DbError> {
+    let rows = sqlx::query("select * from users where (created_at, id) > ($1, $2) order by created_at, id limit $3")
+        .bind(after.map_or(Seconds::MIN, |user| user.created_at))
+        .bind(after.map_or("", |user| user.id.as_str()))
+        .bind(most)
+        .fetch_all(db.read())
+        .await?;
     rows.iter().map(user).collect()
 }
 
@@ -105,16 +111,18 @@ pub async fn has_admin_in(connection: &mut AnyConnection) -> Result<bool, DbErro
         .is_some())
 }
 
-/// False if the address is taken.
+/// False if the address is taken. What the account is, an administrator's or locked, it is since `now`.
 pub async fn insert(
     connection: &mut AnyConnection,
     user: &User,
     email_key: &str,
     password_hash: &str,
+    now: Seconds,
 ) -> Result<bool, DbError> {
     let inserted = sqlx::query(
-        "insert into users (id, email, email_key, name, password_hash, password_changed_at, admin_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into users
+             (id, email, email_key, name, password_hash, password_changed_at, admin_at, locked_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (email_key) do nothing",
     )
     .bind(user.id.as_str())
@@ -123,7 +131,8 @@ pub async fn insert(
     .bind(user.name.as_str())
     .bind(password_hash)
     .bind(user.password_changed_at)
-    .bind(user.admin.then_some(user.created_at))
+    .bind(user.admin.then_some(now))
+    .bind(user.locked.then_some(now))
     .bind(user.created_at)
     .execute(connection)
     .await?;

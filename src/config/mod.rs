@@ -22,6 +22,11 @@ use settings::Settings;
 const TABLE: &str = "hallpass";
 const ENV_PREFIX: &str = "HALLPASS_";
 
+/// What `argon2_memory_kib` may be at most.
+pub(crate) const ARGON2_MEMORY_KIB_MAX: u32 = 4 << 20;
+/// What `argon2_iterations` may be at most.
+pub(crate) const ARGON2_ITERATIONS_MAX: u32 = 1000;
+
 /// The effective settings. A field has the name of its setting.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -212,8 +217,8 @@ impl Config {
             trusted_proxies: settings.read("trusted_proxies", "", "addresses or networks such as 10.0.0.0/8, separated by commas", |text| {
                 each(text, |net| net.parse().ok().or_else(|| net.parse::<IpAddr>().ok().map(IpNet::from)))
             }),
-            argon2_memory_kib: settings.read("argon2_memory_kib", "19456", "KiB, 8 to 4194304", |text| number(text, 8, 4 << 20)),
-            argon2_iterations: settings.read("argon2_iterations", "2", "1 to 1000", |text| number(text, 1, 1000)),
+            argon2_memory_kib: settings.read("argon2_memory_kib", "19456", "KiB, 8 to 4194304", |text| number(text, 8, ARGON2_MEMORY_KIB_MAX.into())),
+            argon2_iterations: settings.read("argon2_iterations", "2", "1 to 1000", |text| number(text, 1, ARGON2_ITERATIONS_MAX.into())),
             argon2_parallelism: settings.read("argon2_parallelism", "1", "1 to 64", |text| number(text, 1, 64)),
             password_min_length: settings.read("password_min_length", "15", "8 to 64 (NIST SP 800-63B-4: 15 for a password alone)", |text| number(text, 8, 64)),
             log_format: settings.read("log_format", "text", &one_of(LogFormat::NAMES), |text| text.parse().ok()),

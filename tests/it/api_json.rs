@@ -110,7 +110,7 @@ impl<'a> Sender<'a> {
     async fn is_unharmed(&self) {
         let me = self.program.get("/api/me").await.json();
         assert_eq!((&me["name"], &me["email"]), (&json!(NAME), &json!(EMAIL)));
-        assert_eq!(self.app.site().accounts.list().await.unwrap().len(), 1);
+        assert_eq!(self.app.site().accounts.list(None).await.unwrap().len(), 1);
         self.app.program().log_in().await;
     }
 }

@@ -26,6 +26,7 @@ mod full_disk;
 mod guards;
 mod headers;
 mod helpers;
+mod import;
 mod keys;
 mod layout;
 mod lifetimes;
