@@ -1,10 +1,14 @@
 //! Where the log goes and what it looks like.
 
 use std::any::Any;
+use std::fmt::{self, Debug};
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
 
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use super::stderr::{Stderr, UntilTheEnd};
 use crate::config::LogFormat;
@@ -16,11 +20,20 @@ pub fn start(format: LogFormat) -> io::Result<UntilTheEnd> {
     let until_the_end = stderr.start()?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Text if io::stderr().is_terminal() => builder.init(),
+        // Otherwise each field would be written in a style, of which nothing is seen.
+        LogFormat::Text => builder.with_ansi(false).fmt_fields(debug_fn(write_field).delimited(" ")).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
     std::panic::set_hook(Box::new(note_panic));
     Ok(until_the_end)
+}
+
+fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    match field.name() {
+        "message" => write!(to, "{value:?}"),
+        name => write!(to, "{name}={value:?}"),
+    }
 }
 
 fn note_panic(panic: &PanicHookInfo<'_>) {

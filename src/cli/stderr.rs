@@ -2,6 +2,7 @@
 //! would cost more than to make it. Everything else is written at once, after what was said before it.
 
 use std::io::{self, Write};
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use tracing_subscriber::fmt::MakeWriter;
 /// What is gathered is written after this long at the latest: so much of the log is lost with a process that is killed.
 const GATHERED_FOR: Duration = Duration::from_millis(20);
 
-/// Bytes: beyond it, whoever says more writes it all.
-const GATHERED_MAX: usize = 32 * 1024;
+/// Bytes: beyond it, whoever says more waits until it is written.
+const GATHERED_MAX: usize = 1 << 20;
 
 /// See the module's text. Clones share it.
 #[derive(Clone, Default)]
@@ -22,6 +23,8 @@ pub struct Stderr(Arc<Gathered>);
 struct Gathered {
     lines: Mutex<Lines>,
     filled: Condvar,
+    /// Held by whoever writes, so that what was said first stands first; the room for what is said meanwhile.
+    writing: Mutex<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -54,8 +57,16 @@ impl Stderr {
                 return;
             }
             thread::sleep(GATHERED_FOR);
-            self.lines().write();
+            self.write();
         }
+    }
+
+    /// All that has been said until now. Nobody is left to be told if that fails.
+    fn write(&self) {
+        let mut text = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        mem::swap(&mut *text, &mut self.lines().text);
+        let _ = io::stderr().write_all(&text);
+        text.clear();
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
@@ -63,19 +74,10 @@ impl Stderr {
     }
 }
 
-impl Lines {
-    /// Nobody is left to be told if that fails.
-    fn write(&mut self) {
-        let _ = io::stderr().write_all(&self.text);
-        self.text.clear();
-    }
-}
-
 impl Drop for UntilTheEnd {
     fn drop(&mut self) {
-        let mut lines = self.0.lines();
-        lines.ended = true;
-        lines.write();
+        self.0.lines().ended = true;
+        self.0.write();
         self.0.0.filled.notify_all();
     }
 }
@@ -87,8 +89,10 @@ impl Write for Event<'_> {
             self.to.0.filled.notify_one();
         }
         lines.text.extend_from_slice(bytes);
-        if !self.may_wait || lines.ended || lines.text.len() > GATHERED_MAX {
-            lines.write();
+        let may_wait = self.may_wait && !lines.ended && lines.text.len() < GATHERED_MAX;
+        drop(lines);
+        if !may_wait {
+            self.to.write();
         }
         Ok(bytes.len())
     }
