@@ -1,4 +1,4 @@
-//! The database: open, migrate, health. SQL itself stands in the `store.rs` files.
+//! The database: open, migrate, write, health. SQL itself stands in the `store.rs` files.
 
 mod writer;
 
@@ -7,21 +7,24 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use sqlx::any::{AnyArguments, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Any, AnyConnection, AnyPool, Executor};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor};
 
 use crate::config::Config;
 use writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// How long a request waits for a connection or a lock before it is answered 503.
+/// How long a request waits for a connection, a lock or a place among the writers before it is answered 503.
 const PATIENCE: Duration = Duration::from_secs(5);
-const READERS: u32 = 8;
+
+/// Of each connection to SQLite. What is asked often is remembered elsewhere, and the system caches the file.
+const CACHE_KIB: u32 = 512;
 
 /// A deferred transaction that reads first cannot wait for SQLite's lock when it comes to write.
 const BEGIN: &str = "begin immediate";
@@ -126,7 +129,7 @@ impl Db {
         }
         create_file(&sqlite_path(&config.database_url))?;
         let write = sqlite_pool(&config.database_url, 1, "").await?;
-        let read = sqlite_pool(&config.database_url, READERS, "pragma query_only = 1;").await?;
+        let read = sqlite_pool(&config.database_url, readers(), "pragma query_only = 1;").await?;
         Ok(Self { read, writer: Some(Writer::start(write.clone())), write })
     }
 
@@ -175,6 +178,12 @@ impl Db {
     }
 }
 
+/// Connections to SQLite that read, each with a thread and memory of its own: some wait for the disk while others work.
+fn readers() -> u32 {
+    let processors = available_parallelism().map_or(1, usize::from);
+    (2 * processors as u32).clamp(4, 16)
+}
+
 async fn sqlite_pool(url: &str, connections: u32, pragmas: &'static str) -> Result<AnyPool, OpenError> {
     AnyPoolOptions::new()
         .max_connections(connections)
@@ -183,12 +192,14 @@ async fn sqlite_pool(url: &str, connections: u32, pragmas: &'static str) -> Resu
         .max_lifetime(None)
         // No network between: to ask each time whether it is still there would take as long as most statements.
         .test_before_acquire(false)
+        // After a full disk SQLite has ended the transaction by itself, and sqlx takes it for open ever after.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 // Synchronous full: what was answered survives a loss of power.
                 let settings = format!(
                     "pragma busy_timeout = {}; pragma journal_mode = wal; pragma synchronous = full; \
-                     pragma foreign_keys = on; {pragmas}",
+                     pragma foreign_keys = on; pragma cache_size = -{CACHE_KIB}; {pragmas}",
                     PATIENCE.as_millis()
                 );
                 connection.execute(sqlx::AssertSqlSafe(settings)).await?;
@@ -265,7 +276,8 @@ mod tests {
                 tokio::spawn(async move { db.execute(statement).await })
             })
             .collect();
-        for _ in 0..1000 {
+        // On a runtime of one thread, each has run by then until it waits.
+        for _ in 0..10 {
             tokio::task::yield_now().await;
         }
         busy.commit().await.expect("committed");
@@ -291,12 +303,53 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn more_than_fit_into_a_commit_are_carried_out_too() {
+        let (_folder, db) = with_a_table().await;
+        let outcomes = at_once(&db, (0..200).map(|_| count()).collect()).await;
+        assert!(outcomes.iter().all(|rows| matches!(rows, Ok(1))));
+        assert_eq!(counted(&db).await, 200);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_does_no_harm_to_the_others() {
+        let (_folder, db) = with_a_table().await;
+        let busy = db.begin().await.expect("begun");
+        let [patient, impatient] =
+            [db.clone(), db.clone()].map(|db| tokio::spawn(async move { db.execute(count()).await }));
+        tokio::task::yield_now().await;
+        impatient.abort();
+        busy.commit().await.expect("committed");
+        assert!(matches!(patient.await.expect("joined"), Ok(1)));
+        assert!(matches!(db.execute(count()).await, Ok(1)));
+    }
+
+    #[tokio::test]
     async fn of_statements_that_share_a_commit_all_fail_or_none() {
         let (_folder, db) = with_a_table().await;
         let outcomes = at_once(&db, vec![count(), insert("one"), count()]).await;
         assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
         assert_eq!(counted(&db).await, 0);
         assert!(matches!(db.execute(count()).await, Ok(1)), "the next is not harmed");
+    }
+
+    #[tokio::test]
+    async fn while_the_database_is_busy_nobody_waits_for_the_turns_of_everybody() {
+        let (_folder, db) = with_a_table().await;
+        let busy = db.begin().await.expect("begun");
+        let began = std::time::Instant::now();
+        let all: Vec<_> = (0..500)
+            .map(|_| {
+                let db = db.clone();
+                tokio::spawn(async move { db.execute(count()).await })
+            })
+            .collect();
+        for one in all {
+            assert!(one.await.expect("joined").is_err());
+        }
+        assert!(began.elapsed() < PATIENCE * 3, "{:?}", began.elapsed());
+        busy.commit().await.expect("committed");
+        assert!(matches!(db.execute(count()).await, Ok(1)));
+        assert_eq!(counted(&db).await, 1, "who was turned away has changed nothing");
     }
 
     #[tokio::test]

@@ -1,20 +1,27 @@
 //! Statements that requests make at the same time share a commit: on SQLite there is one writer, and each commit waits
 //! for the disk.
 
+use std::time::Instant;
+
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection};
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{BEGIN, DbError, Statement};
+use super::{BEGIN, DbError, PATIENCE, Statement};
 
 /// Statements of one commit. More would make the first of them wait for the others.
 const TOGETHER: usize = 64;
 
 /// Clones share the work, which ends with the last of them.
 #[derive(Clone, Debug)]
-pub struct Writer(mpsc::Sender<Job>);
+pub struct Writer {
+    pool: AnyPool,
+    jobs: mpsc::Sender<Job>,
+}
 
 struct Job {
+    asked: Instant,
     statement: Statement,
     done: oneshot::Sender<Result<u64, DbError>>,
 }
@@ -22,22 +29,31 @@ struct Job {
 impl Writer {
     pub fn start(pool: AnyPool) -> Self {
         let (jobs, queue) = mpsc::channel(TOGETHER);
-        tokio::spawn(work(pool, queue));
-        Self(jobs)
+        tokio::spawn(work(pool.clone(), queue));
+        Self { pool, jobs }
     }
 
     /// How many rows the statement has changed, after the commit.
     pub async fn execute(&self, statement: Statement) -> Result<u64, DbError> {
         let (done, outcome) = oneshot::channel();
-        let stopped = || DbError::from(sqlx::Error::WorkerCrashed);
-        self.0.send(Job { statement, done }).await.map_err(|_| stopped())?;
-        outcome.await.map_err(|_| stopped())?
+        match self.jobs.send_timeout(Job { asked: Instant::now(), statement, done }, PATIENCE).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => return Err(sqlx::Error::PoolTimedOut.into()),
+            // The runtime that it was started on has ended.
+            Err(SendTimeoutError::Closed(job)) => return Ok(job.statement.execute(&self.pool).await?.rows_affected()),
+        }
+        outcome.await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 }
 
 async fn work(pool: AnyPool, mut queue: mpsc::Receiver<Job>) {
     let mut jobs = Vec::new();
     while queue.recv_many(&mut jobs, TOGETHER).await > 0 {
+        // While the database is away, nobody waits for the turns of everybody else to be over.
+        turn_away_the_late(&mut jobs);
+        if jobs.is_empty() {
+            continue;
+        }
         let connection = pool.acquire().await;
         // Whoever came while it was waited for.
         while jobs.len() < TOGETHER
@@ -45,6 +61,7 @@ async fn work(pool: AnyPool, mut queue: mpsc::Receiver<Job>) {
         {
             jobs.push(job);
         }
+        turn_away_the_late(&mut jobs);
         let (statements, waiting): (Vec<_>, Vec<_>) = jobs.drain(..).map(|job| (job.statement, job.done)).unzip();
         let outcome = match connection {
             Ok(connection) => together(connection, statements).await,
@@ -61,10 +78,17 @@ async fn work(pool: AnyPool, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
+fn turn_away_the_late(jobs: &mut Vec<Job>) {
+    for late in jobs.extract_if(.., |job| job.asked.elapsed() > PATIENCE) {
+        let _ = late.done.send(Err(sqlx::Error::PoolTimedOut.into()));
+    }
+}
+
 /// All of them, or none: after some failures SQLite has undone what came before in the transaction, after others not.
+/// One that fails takes the others with it, so none may fail by what a visitor sends.
 async fn together(mut connection: PoolConnection<Any>, statements: Vec<Statement>) -> Result<Vec<u64>, sqlx::Error> {
     // By itself, a statement is a transaction.
-    if statements.len() == 1 {
+    if statements.len() <= 1 {
         return all(&mut connection, statements).await;
     }
     let mut transaction = connection.begin_with(BEGIN).await?;

@@ -88,8 +88,11 @@ fn a_full_disk_loses_nothing_and_logs_nobody_out() {
     assert_eq!(stranger.send("POST", "/login", Some(&body)).expect("an answer").status, 303);
 
     disk.fill();
-    when_refused(&browser, &encode(&page.form("/account/profile").filled(&[("name", "Ann B.")])));
+    let name = encode(&page.form("/account/profile").filled(&[("name", "Ann B.")]));
+    when_refused(&browser, &name);
     disk.free();
     rotating.jar.remove("access_token");
     assert_eq!(rotating.get("/account").status, 200, "it does not recover by itself");
+    assert_eq!(stranger.send("POST", "/login", Some(&body)).expect("an answer").status, 303, "nor do transactions");
+    assert_eq!(browser.send("POST", "/account/profile", Some(&name)).expect("an answer").status, 303);
 }
