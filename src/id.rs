@@ -47,7 +47,8 @@ macro_rules! identifier {
             }
 
             /// An identifier that came from outside; it need not exist. One with a NUL in it, which PostgreSQL refuses
-            /// to look for, becomes the empty one, which nothing has.
+            /// to look for, becomes the empty one, which nothing has. The feed of changes takes it for everyone: announce
+            /// only what was found.
             pub fn from_text(text: impl AsRef<str>) -> Self {
                 let text = text.as_ref();
                 Self(if text.contains('\0') { "" } else { text }.into())

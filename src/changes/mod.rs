@@ -30,6 +30,9 @@ const TRUSTED_FOR: Duration = Duration::from_secs(5);
 
 const KEPT: Seconds = 10 * MINUTE;
 
+/// Stands for all accounts: nobody has that identifier.
+const EVERYONE: &str = "";
+
 /// The changes of a site. Clones share everything.
 #[derive(Clone)]
 pub struct Changes(Arc<Inner>);
@@ -78,6 +81,11 @@ impl Changes {
         Ok(())
     }
 
+    /// The same for all accounts.
+    pub async fn announce_everyones(&self, transaction: &mut Transaction) -> Result<(), DbError> {
+        self.announce(transaction, &UserId::from_text(EVERYONE)).await
+    }
+
     /// To be noted before the rows are read.
     pub fn version(&self, user: &UserId) -> Version {
         Version(self.number(user).load(Ordering::Acquire))
@@ -100,9 +108,7 @@ impl Changes {
         let changes = store::since(&self.0.db, since).await?;
         if !self.are_heard() {
             // After a pause, of this process or of the database, looking back may not reach far enough.
-            for number in &self.0.numbers {
-                number.fetch_add(1, Ordering::AcqRel);
-            }
+            self.apply(&UserId::from_text(EVERYONE));
         }
         let mut heard = self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.retain(|_, at| *at >= since);
@@ -127,7 +133,13 @@ impl Changes {
     }
 
     fn apply(&self, user: &UserId) {
-        self.number(user).fetch_add(1, Ordering::AcqRel);
+        let changed = match user.as_str() {
+            EVERYONE => &*self.0.numbers,
+            _ => std::slice::from_ref(self.number(user)),
+        };
+        for number in changed {
+            number.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     fn number(&self, user: &UserId) -> &AtomicU64 {
@@ -170,6 +182,22 @@ mod tests {
         let after = here.version(&user);
         here.listen().await.expect("heard");
         assert!(here.is_current(&user, after), "the same change does not count twice");
+    }
+
+    #[tokio::test]
+    async fn a_change_of_everyones_accounts_is_one_change() {
+        let (_folder, _, db, here, there) = both().await;
+        let users: Vec<_> = (0..10).map(|_| UserId::random()).collect();
+        let before: Vec<_> = users.iter().map(|user| (here.version(user), there.version(user))).collect();
+        there.listen().await.expect("heard");
+        let mut transaction = db.begin().await.expect("begun");
+        there.announce_everyones(&mut transaction).await.expect("announced");
+        transaction.commit().await.expect("committed");
+        here.listen().await.expect("heard");
+        for (user, (here_before, there_before)) in users.iter().zip(before) {
+            assert!(!here.is_current(user, here_before) && !there.is_current(user, there_before));
+        }
+        assert_eq!(store::since(&db, 0).await.expect("changes").len(), 1);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use super::{Reason, Session, SessionError, Sessions, revoke_all, store};
 use crate::audit::{self, Client, Kind};
 use crate::clock::{DAY, Seconds};
+use crate::db::Transaction;
 use crate::id::{SessionId, UserId};
 
 /// Sessions are kept this long after they have ended.
@@ -10,6 +11,10 @@ const KEPT_AFTER_END: Seconds = 30 * DAY;
 
 /// Nobody looks through more, and an account with a million sessions must not cost as many rows a page.
 const LISTED_MAX: i64 = 200;
+
+/// Users whose sessions end in one transaction when everyone's do.
+#[doc(hidden)]
+pub const ENDED_TOGETHER: i64 = 500;
 
 impl Sessions {
     /// The live sessions of a user, last used first; of very many, only the last ones.
@@ -66,11 +71,9 @@ impl Sessions {
 
     /// Ends every session of a user, by the operator. Returns how many.
     pub async fn end_all(&self, user: &UserId) -> Result<u64, SessionError> {
-        let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        let ended = revoke_all(&mut transaction, user, None, Reason::Ended, now).await?;
+        let ended = self.end_all_within(&mut transaction, user).await?;
         if ended > 0 {
-            audit::record(&mut transaction, now, Kind::AllSessionsEnded, user, None, None).await?;
             self.changes.announce(&mut transaction, user).await?;
         }
         transaction.commit().await?;
@@ -86,11 +89,29 @@ impl Sessions {
         self.end(&session.owner.id, id, Reason::Ended, None).await
     }
 
-    /// Ends every session of everyone, by the operator, one user after the other. Returns how many.
+    /// Ends every session of everyone, by the operator, some hundred users at a time: a running server must get its
+    /// turn to write. Returns how many.
     pub async fn end_everyones(&self) -> Result<u64, SessionError> {
-        let mut ended = 0;
-        for user in store::users_with_sessions(&self.db).await? {
-            ended += self.end_all(&user).await?;
+        let (mut ended, mut last) = (0, None);
+        loop {
+            let users = store::users_with_sessions(&self.db, last.as_ref(), ENDED_TOGETHER).await?;
+            let Some(newest) = users.last().cloned() else { return Ok(ended) };
+            let mut transaction = self.db.begin().await?;
+            for user in &users {
+                ended += self.end_all_within(&mut transaction, user).await?;
+            }
+            // One for all of them: other processes would read a million changes.
+            self.changes.announce_everyones(&mut transaction).await?;
+            transaction.commit().await?;
+            last = Some(newest);
+        }
+    }
+
+    async fn end_all_within(&self, transaction: &mut Transaction, user: &UserId) -> Result<u64, SessionError> {
+        let now = self.clock.now();
+        let ended = revoke_all(transaction, user, None, Reason::Ended, now).await?;
+        if ended > 0 {
+            audit::record(transaction, now, Kind::AllSessionsEnded, user, None, None).await?;
         }
         Ok(ended)
     }

@@ -1,6 +1,7 @@
 //! That you are logged in: sessions are started, refreshed, listed and ended here.
 
-mod ending;
+#[doc(hidden)]
+pub mod ending;
 mod live;
 mod presented;
 #[doc(hidden)]

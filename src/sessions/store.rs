@@ -95,9 +95,15 @@ pub async fn count_live_of_user(db: &Db, user: &UserId, now: Seconds) -> Result<
     Ok(row.try_get("live")?)
 }
 
-pub async fn users_with_sessions(db: &Db) -> Result<Vec<UserId>, DbError> {
-    let rows =
-        sqlx::query("select distinct user_id from sessions where revoked_at is null").fetch_all(db.read()).await?;
+/// The users that follow `after`, or the first, who have a session that was not ended.
+pub async fn users_with_sessions(db: &Db, after: Option<&UserId>, most: i64) -> Result<Vec<UserId>, DbError> {
+    let rows = sqlx::query(
+        "select distinct user_id from sessions where revoked_at is null and user_id > $1 order by user_id limit $2",
+    )
+    .bind(after.map(UserId::as_str).unwrap_or_default())
+    .bind(most)
+    .fetch_all(db.read())
+    .await?;
     let user = |row: &AnyRow| row.try_get::<String, _>("user_id").map(UserId::from_text);
     Ok(rows.iter().map(user).collect::<Result<_, _>>()?)
 }

@@ -55,6 +55,7 @@ mod tests {
             others += i32::from(timeout(Duration::ZERO, turns.take(&SessionId::random())).await.is_ok());
         }
         assert!(others > 95, "{others} of 100 other sessions had their turn");
+        tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         drop(turn);
         assert!(waiting.await.expect("joined"));

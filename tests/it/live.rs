@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use hallpass::audit::Client;
 use hallpass::sessions::Reason;
+use hallpass::sessions::ending::ENDED_TOGETHER;
 use hallpass::{CurrentUser, auth::Site};
 use rocket::http::Method;
 use rocket::{get, routes, tokio};
@@ -103,6 +105,24 @@ async fn what_another_process_changes_counts_within_a_second() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(whoami_by(&app, &first).await.0, 401);
     assert_eq!(whoami_by(&app, &second).await.1, format!("{NAME} true"));
+}
+
+#[rocket::async_test]
+async fn all_sessions_of_more_than_are_ended_together_end_and_other_processes_hear_of_it() {
+    const MORE: i64 = ENDED_TOGETHER + 1;
+    let app = site().await;
+    let other = beside(&app).await;
+    for number in 0..MORE {
+        let user = other.accounts.add(&format!("{number}@example.org"), NAME, PASSWORD, false).await.unwrap();
+        let client = Client { address: [192, 0, 2, 1].into(), user_agent: String::new(), browser: None };
+        other.sessions.start(&user.id, user.password_changed_at, false, None, &client).await.unwrap();
+    }
+    let (program, _) = program(&app).await;
+    assert_eq!(whoami_by(&app, &program).await.0, 200);
+    assert_eq!(other.sessions.end_everyones().await.unwrap(), MORE as u64 + 1);
+    assert_eq!(other.sessions.end_everyones().await.unwrap(), 0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(whoami_by(&app, &program).await.0, 401);
 }
 
 #[rocket::async_test]
