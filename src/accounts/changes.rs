@@ -42,7 +42,7 @@ impl Accounts {
             return Err(AccountError::Invalid(faults.list()));
         };
         let old = found.password_hash.clone();
-        let asker = Asker::known(client.address);
+        let asker = Asker::known(id);
         let proved = self.prove(Some(found), current, throttle::session(keep_session), asker.clone(), client).await;
         proved.map_err(|error| error.of_owner("current_password"))?;
         if normalised(current).is_some_and(|current| current.as_str() == password.expose()) {

@@ -1,31 +1,33 @@
-//! Who waits for a password to be hashed, and whose turn it is: one network's flood must not keep the others out.
+//! Who waits for a password to be hashed, and whose turn it is: one group's flood must not keep the others out.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::throttle::network;
+use crate::id::UserId;
 
 /// For whom a password is hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asker {
     known: bool,
-    network: String,
+    /// Whoever shares it takes turns with the others as one.
+    group: String,
 }
 
 impl Asker {
-    /// From the command line: no network.
+    /// From the command line.
     pub fn operator() -> Self {
-        Self { known: true, network: String::new() }
+        Self { known: true, group: String::new() }
     }
 
-    /// Has logged in to the account before.
-    pub fn known(address: IpAddr) -> Self {
-        Self { known: true, network: network(address) }
+    /// Has logged in to the account before. Browsers of one account are one: anybody may have many, of an account of
+    /// their own, and as many addresses.
+    pub fn known(account: &UserId) -> Self {
+        Self { known: true, group: account.as_str().to_owned() }
     }
 
     /// Anybody else.
     pub fn stranger(address: IpAddr) -> Self {
-        Self { known: false, network: network(address) }
+        Self { known: false, group: network(address) }
     }
 }
 
@@ -34,28 +36,28 @@ impl Asker {
 /// out by logging in to it again and again.
 #[derive(Debug)]
 pub(super) struct Line<T> {
-    known: Turns<T>,
-    strangers: Turns<T>,
+    known: Groups<T>,
+    strangers: Groups<T>,
     last_was_known: bool,
 }
 
 impl<T> Line<T> {
     /// With so many places for those who are known, and as many for strangers.
     pub fn new(places: usize) -> Self {
-        Self { known: Turns::new(places), strangers: Turns::new(places), last_was_known: false }
+        Self { known: Groups::new(places), strangers: Groups::new(places), last_was_known: false }
     }
 
     /// Whether [`Line::join`] would let this one in.
     pub fn has_place(&self, asker: &Asker) -> bool {
         let turns = if asker.known { &self.known } else { &self.strangers };
-        turns.len() < turns.places || turns.greediest(&asker.network).is_some()
+        turns.len() < turns.places || turns.greediest(&asker.group).is_some()
     }
 
-    /// Gives whoever loses their place by it: the last of a network that has more places, or the one who wants to join
+    /// Gives whoever loses their place by it: the last of whoever has more places, or the one who wants to join
     /// if there is none.
     pub fn join(&mut self, asker: &Asker, one: T) -> Option<T> {
         let turns = if asker.known { &mut self.known } else { &mut self.strangers };
-        turns.join(&asker.network, one)
+        turns.join(&asker.group, one)
     }
 
     /// Whose turn it is.
@@ -75,62 +77,73 @@ impl<T> Line<T> {
     }
 }
 
-/// The networks take turns, one of each at a time.
+/// Networks or accounts take turns, one of each at a time.
 ///
-/// One network may have all places while nobody else wants them, as an office in the morning does. Then a newcomer
+/// One may have all places while nobody else wants them, as an office in the morning does. Then a newcomer
 /// from elsewhere takes one from whoever has most, until all have equally many.
 #[derive(Debug)]
-struct Turns<T> {
+struct Groups<T> {
     places: usize,
     /// The next one first; none is empty.
-    networks: VecDeque<(String, VecDeque<T>)>,
+    groups: VecDeque<(String, VecDeque<T>)>,
 }
 
-impl<T> Turns<T> {
+impl<T> Groups<T> {
     fn new(places: usize) -> Self {
-        Self { places, networks: VecDeque::new() }
+        Self { places, groups: VecDeque::new() }
     }
 
     fn len(&self) -> usize {
-        self.networks.iter().map(|(_, waiting)| waiting.len()).sum()
+        self.groups.iter().map(|(_, waiting)| waiting.len()).sum()
     }
 
     fn is_empty(&self) -> bool {
-        self.networks.is_empty()
+        self.groups.is_empty()
     }
 
-    /// The network that has most places, if it has more than this one would have with one more.
-    fn greediest(&self, network: &str) -> Option<usize> {
-        let own = self.networks.iter().find(|(other, _)| other == network).map_or(0, |(_, waiting)| waiting.len());
-        let (most, index) = self.networks.iter().enumerate().map(|(index, (_, all))| (all.len(), index)).max()?;
+    /// Which has most places, if it has more than this one would have with one more.
+    fn greediest(&self, group: &str) -> Option<usize> {
+        let own = self.groups.iter().find(|(other, _)| other == group).map_or(0, |(_, waiting)| waiting.len());
+        let (most, index) = self.groups.iter().enumerate().map(|(index, (_, all))| (all.len(), index)).max()?;
         (most > own + 1).then_some(index)
     }
 
-    fn join(&mut self, network: &str, one: T) -> Option<T> {
+    fn join(&mut self, group: &str, one: T) -> Option<T> {
         let mut loser = None;
         if self.len() >= self.places {
-            let Some(greediest) = self.greediest(network) else { return Some(one) };
-            loser = self.networks[greediest].1.pop_back();
+            let Some(greediest) = self.greediest(group) else { return Some(one) };
+            loser = self.groups[greediest].1.pop_back();
         }
-        match self.networks.iter_mut().find(|(other, _)| other == network) {
+        match self.groups.iter_mut().find(|(other, _)| other == group) {
             Some((_, waiting)) => waiting.push_back(one),
-            None => self.networks.push_back((network.to_owned(), VecDeque::from([one]))),
+            None => self.groups.push_back((group.to_owned(), VecDeque::from([one]))),
         }
         loser
     }
 
     fn next(&mut self) -> Option<T> {
-        let (network, mut waiting) = self.networks.pop_front()?;
+        let (group, mut waiting) = self.groups.pop_front()?;
         let next = waiting.pop_front();
         if !waiting.is_empty() {
-            self.networks.push_back((network, waiting));
+            self.groups.push_back((group, waiting));
         }
         next
     }
 
     fn retain(&mut self, stays: impl Fn(&T) -> bool) {
-        self.networks.iter_mut().for_each(|(_, waiting)| waiting.retain(&stays));
-        self.networks.retain(|(_, waiting)| !waiting.is_empty());
+        self.groups.iter_mut().for_each(|(_, waiting)| waiting.retain(&stays));
+        self.groups.retain(|(_, waiting)| !waiting.is_empty());
+    }
+}
+
+/// An IPv4 address, or an IPv6 network of 48 bits: many have as much for themselves.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}::/48")
+        }
     }
 }
 
@@ -143,7 +156,7 @@ mod tests {
     }
 
     fn known(number: u8) -> Asker {
-        Asker::known(IpAddr::from([198, 51, 100, number]))
+        Asker::known(&UserId::from_text(number.to_string()))
     }
 
     fn all<T>(line: &mut Line<T>) -> Vec<T> {
@@ -173,9 +186,9 @@ mod tests {
     fn one_ipv6_network_is_one_however_many_addresses_it_has() {
         let mut line = Line::new(64);
         for number in 0..100 {
-            line.join(&Asker::stranger(IpAddr::from([0x2001, 0xdb8, 1, 2, 0, 0, 0, number])), "flood");
+            line.join(&Asker::stranger(IpAddr::from([0x2001, 0xdb8, 1, number, 0, 0, 0, 1])), "flood");
         }
-        line.join(&Asker::stranger(IpAddr::from([0x2001, 0xdb8, 1, 3, 0, 0, 0, 1])), "other");
+        line.join(&Asker::stranger(IpAddr::from([0x2001, 0xdb8, 2, 3, 0, 0, 0, 1])), "other");
         assert!([line.next(), line.next()].contains(&Some("other")));
     }
 
@@ -209,6 +222,15 @@ mod tests {
         }
         let next: Vec<_> = (0..6).filter_map(|_| line.next()).collect();
         assert_eq!(next, ["stranger", "owner", "stranger", "owner", "stranger", "owner"]);
+    }
+
+    #[test]
+    fn whoever_logs_in_to_an_account_of_their_own_does_not_keep_other_owners_out() {
+        let mut line = Line::new(64);
+        let turned_away = (0..1000).filter(|_| line.join(&known(1), "flood").is_some()).count();
+        assert_eq!(turned_away, 1000 - 64);
+        assert_eq!(line.join(&known(2), "owner"), Some("flood"));
+        assert!([line.next(), line.next()].contains(&Some("owner")));
     }
 
     #[test]

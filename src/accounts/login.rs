@@ -25,7 +25,10 @@ impl Accounts {
         let found = store::credentials_by_key(&self.db, email.key(), client.browser.as_ref()).await?;
         let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
         let counters = throttle::login(email.key(), client.address, known);
-        let asker = if known.is_some() { Asker::known(client.address) } else { Asker::stranger(client.address) };
+        let asker = match &found {
+            Some(found) if found.known_browser => Asker::known(&found.user.id),
+            _ => Asker::stranger(client.address),
+        };
         self.prove(found, password, counters, asker, client).await
     }
 
@@ -42,7 +45,7 @@ impl Accounts {
         let known = client.browser.as_ref().filter(|_| found.as_ref().is_some_and(|found| found.known_browser));
         let key = found.as_ref().map_or_else(|| id.as_str().to_owned(), |found| found.email_key.clone());
         let counters = throttle::login(&key, client.address, known);
-        let proved = self.prove(found, password, counters, Asker::known(client.address), client).await;
+        let proved = self.prove(found, password, counters, Asker::known(id), client).await;
         proved.map_err(|error| error.of_owner("password"))
     }
 

@@ -173,7 +173,7 @@ pub async fn prune(db: &Db, now: Seconds, most: i64) -> Result<u64, DbError> {
 }
 
 /// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits, in which addresses are free.
-pub(super) fn network(address: IpAddr) -> String {
+fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
