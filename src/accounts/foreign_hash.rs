@@ -32,10 +32,12 @@ const OUTPUT_MIN: usize = 16;
 const BCRYPT_COST_MAX: u32 = 16;
 /// Django 5.2 has a million.
 const PBKDF2_ROUNDS_MAX: u32 = 5_000_000;
-/// In bytes, 128·N·r.
+/// In bytes, 128·r·(N + p).
 const SCRYPT_MEMORY_MAX: u64 = 1 << 30;
 /// In bytes, 128·N·r·p.
 const SCRYPT_WORK_MAX: u64 = 2 << 30;
+/// As for Argon2.
+const SCRYPT_PARALLELISM_MAX: u32 = 64;
 /// The first recommendation of RFC 9106.
 const ARGON2_MEMORY_KIB_ACCEPTED: u32 = 2 << 20;
 /// In KiB, of all passes together.
@@ -65,7 +67,7 @@ pub enum HashFault {
     #[error("Checking this hash would cost too much. PBKDF2 is accepted with 1 to {PBKDF2_ROUNDS_MAX} iterations.")]
     Pbkdf2Cost,
     #[error(
-        "Checking this hash would cost too much. scrypt is accepted with 128·N·r of at most 1 GiB, and 128·N·r·p of at most 2 GiB."
+        "Checking this hash would cost too much. scrypt is accepted with 128·N·r of at most 1 GiB, 128·N·r·p of at most 2 GiB, and a p of at most 64."
     )]
     ScryptCost,
     #[error(
@@ -323,8 +325,10 @@ impl Scrypt {
         if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
             return Err(HashFault::Damaged);
         }
-        let memory = n.saturating_mul(128).saturating_mul(r.into());
-        if memory > SCRYPT_MEMORY_MAX || memory.saturating_mul(p.into()) > SCRYPT_WORK_MAX {
+        let block = 128 * u64::from(r);
+        let memory = block.saturating_mul(n.saturating_add(p.into()));
+        let work = block.saturating_mul(n).saturating_mul(p.into());
+        if memory > SCRYPT_MEMORY_MAX || work > SCRYPT_WORK_MAX || p > SCRYPT_PARALLELISM_MAX {
             return Err(HashFault::ScryptCost);
         }
         let log_n = u8::try_from(n.ilog2()).map_err(|_| HashFault::ScryptCost)?;
@@ -333,7 +337,7 @@ impl Scrypt {
     }
 
     fn verify(&self, candidate: &str) -> Result<Verdict, PasswordError> {
-        let memory = 128 * self.params.n() * u64::from(self.params.r());
+        let memory = 128 * u64::from(self.params.r()) * (self.params.n() + u64::from(self.params.p()));
         // The crate's own request for it would end the program where there is less.
         let room = usize::try_from(memory).is_ok_and(|memory| Vec::<u8>::new().try_reserve_exact(memory).is_ok());
         let mut computed = Zeroizing::new(vec![0; self.hash.len()]);

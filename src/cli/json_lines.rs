@@ -87,6 +87,9 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
+/// Of one line: more say nothing new, and a long line could have thousands.
+const FAULTS_TOLD: usize = 10;
+
 fn entry(number: u64, line: &[u8]) -> Entry {
     let Ok(line) = str::from_utf8(line) else {
         return Entry::unreadable(number, "This line is not UTF-8.".to_owned());
@@ -103,6 +106,9 @@ fn entry(number: u64, line: &[u8]) -> Entry {
     let mut seen = [false; FOREIGN_FIELDS.len()];
     let mut faults = Vec::new();
     for (name, value) in fields {
+        if faults.len() == FAULTS_TOLD {
+            break;
+        }
         let Some(place) = FOREIGN_FIELDS.iter().position(|field| *field == name) else {
             let name = quoted(&name).unwrap_or_else(|| "a field".to_owned());
             faults.push(format!("{name}: There is no such field. There are {}.", known_fields()));
