@@ -248,7 +248,7 @@ async fn user(site: &Site, command: UserCommand) -> Done {
             let user = accounts.add(&email, &name, &password, admin).await?;
             say(&format!("Added {}{}.", user.email, if user.admin { ", an administrator" } else { "" }));
         }
-        UserCommand::Import(import) => return import::run(site, import).await,
+        UserCommand::Import(import) => import::run(site, import).await?,
         UserCommand::List => {
             let mut lot = accounts.list(None).await?;
             while let Some(last) = lot.last() {

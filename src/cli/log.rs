@@ -31,7 +31,8 @@ pub fn start(format: LogFormat) -> io::Result<UntilTheEnd> {
 
 fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
     match field.name() {
-        "message" => write!(to, "{value:?}"),
+        // A message may quote what others sent: what would steer a terminal does not get there.
+        "message" => to.write_str(&format!("{value:?}").replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")),
         name => write!(to, "{name}={value:?}"),
     }
 }

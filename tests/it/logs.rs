@@ -121,22 +121,25 @@ fn each_request_has_one_line_with_its_id_and_no_secret_is_in_any_of_them() {
 }
 
 #[test]
-fn the_line_of_a_request_is_there_soon_and_after_what_was_said_before_it() {
-    let server = Server::start(&[]);
+fn lines_of_requests_are_gathered_and_nothing_overtakes_them() {
+    let mut server = Server::start(&[]);
     let mut visitor = WireBrowser::new(&server);
-    let mut seen = 0;
-    for number in 1..=20 {
-        let page = visitor.get(&format!("/nowhere/{number}"));
-        let id = page.header("x-request-id").expect("an id").to_owned();
-        let asked = Instant::now();
-        while !server.log().contains(&id) {
-            assert!(asked.elapsed() < Duration::from_secs(2), "no line of {id}");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let place = server.log().find(&id).expect("the line");
-        assert!(place > seen);
-        seen = place;
+    let id = |page: &Page| page.header("x-request-id").expect("an id").to_owned();
+    let mut ids: Vec<_> = (0..20).map(|number| id(&visitor.get(&format!("/nowhere/{number}")))).collect();
+    let forged = visitor.send("POST", "/login", Some("csrf_token=made-up")).expect("an answer");
+    assert_eq!(forged.status, 403);
+    // Of the forged request itself, this line is the one that does not wait.
+    let log = server.log();
+    ids.push("forgery_refused".to_owned());
+    let places: Vec<_> = ids.iter().map(|id| log.find(id).unwrap_or_else(|| panic!("no {id} in\n{log}"))).collect();
+    assert!(places.is_sorted(), "{log}");
+    let asked = Instant::now();
+    while !server.log().contains(&id(&forged)) {
+        assert!(asked.elapsed() < Duration::from_secs(2), "no line of the request");
     }
+    let last = id(&visitor.get("/nowhere/last"));
+    assert!(server.stop());
+    assert!(server.log().contains(&last), "what was gathered is lost at the end");
 }
 
 #[test]

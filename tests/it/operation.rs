@@ -90,7 +90,7 @@ fn a_port_in_use_is_said() {
 #[test]
 fn log_ins_under_way_are_answered_before_the_server_stops() {
     // So much memory that one log-in takes a second or so; they are done one or few at a time.
-    let mut server = Server::prepare(&[("HALLPASS_ARGON2_MEMORY_KIB", "262144")]);
+    let mut server = Server::prepare(&[("HALLPASS_ARGON2_MEMORY_KIB", "262144"), ("HALLPASS_ARGON2_ITERATIONS", "4")]);
     server.add_user();
     server.launch();
     let prepared: Vec<_> = (0..4)
