@@ -18,6 +18,10 @@ use crate::id::BrowserId;
 use crate::tokens::mac::Mac;
 use crate::tokens::secret::MasterSecret;
 
+/// Browsers remembered, here and by their form tokens; each takes a few hundred bytes. Of more, those that were least of
+/// use are verified again.
+pub(super) const REMEMBERED: usize = 16_384;
+
 /// Signs and verifies the cookie's value, `id.code`: an id that nobody can make up cannot be used to borrow
 /// somebody's allowance.
 #[derive(Clone)]
@@ -26,9 +30,6 @@ pub struct BrowserIds {
     /// Values that were found genuine: a browser sends its own with each request.
     genuine: Arc<Cache<Box<str>, BrowserId>>,
 }
-
-/// Browsers remembered, here and by their form tokens.
-pub(super) const REMEMBERED: usize = 16_384;
 
 impl BrowserIds {
     /// Under a key of their own from the master secret.
@@ -102,6 +103,31 @@ impl<'r> FromRequest<'r> for Browser {
             Outcome::Success(site) => Outcome::Success(Self(sent_or_new(request, site))),
             Outcome::Error(error) => Outcome::Error(error),
             Outcome::Forward(status) => Outcome::Forward(status),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn secret() -> MasterSecret {
+        MasterSecret::new(&[Secret::parse(&"s".repeat(32)).expect("a secret")])
+    }
+
+    #[test]
+    fn what_was_found_genuine_is_found_again_and_nothing_near_it_is() {
+        let ids = BrowserIds::new(&secret());
+        let id = BrowserId::random();
+        let value = ids.write(&id);
+        for _ in 0..2 {
+            assert_eq!(ids.read(&value).as_ref(), Some(&id));
+            for near in
+                [format!("{value}x"), value[..value.len() - 1].to_owned(), value.replace('.', "x."), String::new()]
+            {
+                assert_eq!(ids.read(&near), None, "{near}");
+            }
         }
     }
 }

@@ -30,7 +30,8 @@ impl Name {
 }
 
 /// Where ours are in the `Cookie` headers of a request: the header's number, and the value's place in it. Looked for
-/// once a request, for a header may be long, and asked for at several occasions.
+/// once a request, for a header may be long, and asked for at several occasions. Places, since what a request keeps
+/// cannot borrow from it.
 struct Places(Vec<(Name, usize, Range<usize>)>);
 
 /// The cookies of a site. Over https their names begin with `__Host-`, so that no other host can set them, and they

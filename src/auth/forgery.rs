@@ -109,3 +109,23 @@ fn is_from_this_site(request: &Request<'_>, site: &Site) -> bool {
     }
     origin.iter().all(|value| *value == site.config.public_url.origin())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn secret() -> MasterSecret {
+        MasterSecret::new(&[Secret::parse(&"s".repeat(32)).expect("a secret")])
+    }
+
+    #[test]
+    fn a_browser_has_one_form_token_and_no_others() {
+        let tokens = FormTokens::new(&secret());
+        let (one, other) = (BrowserId::random(), BrowserId::random());
+        let issued = tokens.issue(&one);
+        assert_eq!(tokens.issue(&one), issued);
+        assert!(tokens.verify(&one, &issued));
+        assert!(!tokens.verify(&other, &issued) && !tokens.verify(&one, &tokens.issue(&other)));
+    }
+}

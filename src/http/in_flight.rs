@@ -9,7 +9,8 @@ use rocket::fairing::{Fairing, Info, Kind};
 use rocket::tokio::time::sleep;
 use rocket::{Build, Data, Request, Rocket};
 
-/// What has been answered still has to leave through the socket.
+/// What has been answered still has to leave through the socket. Also how often the count is looked at: to be told of
+/// each request would cost each of them.
 const ON_ITS_WAY: Duration = Duration::from_millis(200);
 
 /// Counts requests from their arrival until their response has been handed to the connection. Clones share the count.
@@ -35,6 +36,7 @@ impl Drop for Counted {
 impl InFlight {
     /// Until every request has been answered.
     pub async fn all_answered(&self) {
+        // Twice, so long apart.
         let mut was_quiet = false;
         loop {
             let is_quiet = self.0.load(Ordering::Acquire) == 0;

@@ -19,6 +19,9 @@ pub static STYLESHEET: Asset =
 pub static ICON: Asset =
     Asset { name: "icon.svg", kind: ContentType::SVG, content: include_bytes!("../../static/icon.svg") };
 
+/// As in the route below.
+const FOLDER: &str = "/static/";
+
 /// With where pages find them.
 static ALL: LazyLock<[(String, &'static Asset); 2]> =
     LazyLock::new(|| [&STYLESHEET, &ICON].map(|asset| (asset.path(), asset)));
@@ -31,7 +34,7 @@ impl Asset {
 
     fn path(&self) -> String {
         let hash: String = digest(&SHA256, self.content).as_ref()[..8].iter().map(|b| format!("{b:02x}")).collect();
-        format!("/static/{}", self.name.replacen('.', &format!(".{hash}."), 1))
+        format!("{FOLDER}{}", self.name.replacen('.', &format!(".{hash}."), 1))
     }
 }
 
@@ -47,7 +50,7 @@ pub fn routes() -> Vec<Route> {
 
 #[get("/static/<file>")]
 fn show(_anyone: Anyone, file: &str) -> Option<File> {
-    let (_, asset) = ALL.iter().find(|(path, _)| path.strip_prefix("/static/") == Some(file))?;
+    let (_, asset) = ALL.iter().find(|(path, _)| path.strip_prefix(FOLDER) == Some(file))?;
     let cache = Header::new("Cache-Control", "public, max-age=31536000, immutable");
     Some(File { content: (asset.kind.clone(), asset.content), cache })
 }

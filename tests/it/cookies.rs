@@ -215,3 +215,20 @@ fn cookies_that_are_no_text_are_a_stranger_and_lose_nothing() {
     }
     assert!(get("/account", jar.as_bytes()).body.contains(NAME), "nothing of it has ended the session");
 }
+
+#[rocket::async_test]
+async fn cookies_may_be_split_over_several_headers() {
+    let app = TestApp::start().await;
+    let browser = app.registered().await;
+    let cookies: Vec<_> = browser.jar().iter().map(|(name, cookie)| format!("{name}={}", cookie.value)).collect();
+    let get = async |headers: Vec<String>| {
+        let mut request = app.client().get("/account");
+        headers.into_iter().for_each(|line| request.add_header(rocket::http::Header::new("Cookie", line)));
+        request.dispatch().await.status().code
+    };
+    // As proxies do that speak HTTP/2 with the browser (RFC 9113 section 8.2.3).
+    assert_eq!(get(cookies.clone()).await, 200);
+    assert_eq!(get(vec!["theme=dark; x=1".to_owned(), format!(" {} ;", cookies.join(" ; "))]).await, 200);
+    assert_eq!(get(vec![cookies.join("; "), "theme=dark".to_owned()]).await, 200);
+    assert_eq!(get(vec!["theme=dark".to_owned()]).await, 303);
+}

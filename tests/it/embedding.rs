@@ -2,7 +2,7 @@
 
 use hallpass::auth::forgery::Genuine;
 use hallpass::{Admin, CurrentUser};
-use rocket::http::Method;
+use rocket::http::{Header, Method};
 use rocket::{post, routes};
 
 use crate::helpers::{EMAIL, NAME, PASSWORD, TestApp};
@@ -100,4 +100,42 @@ async fn what_a_site_mounts_under_the_api_answers_as_the_api_does() {
     app.advance(901);
     let rotated = browser.send(Method::Post, "/api/things", None, &token).await;
     assert!(rotated.status == 200 && rotated.delivers(), "a handler under the API delivers a rotation, too");
+}
+
+#[derive(rocket::Responder)]
+struct WithHeaders {
+    body: &'static str,
+    policy: Header<'static>,
+    frames: Header<'static>,
+    transport: Header<'static>,
+    cache: Header<'static>,
+}
+
+#[rocket::get("/own-headers")]
+fn own_headers() -> WithHeaders {
+    WithHeaders {
+        body: "",
+        policy: Header::new("content-security-policy", "default-src 'self'"),
+        frames: Header::new("X-FRAME-OPTIONS", "SAMEORIGIN"),
+        transport: Header::new("Strict-Transport-Security", "max-age=1"),
+        cache: Header::new("Cache-Control", "private"),
+    }
+}
+
+#[rocket::async_test]
+async fn headers_that_a_handler_has_set_stay_and_the_others_are_added() {
+    let settings = [("public_url", "https://example.org")];
+    let app = TestApp::build(&settings, |rocket| rocket.mount("/", routes![own_headers])).await;
+    let response = app.client().get("/own-headers").dispatch().await;
+    for (name, value) in [
+        ("Content-Security-Policy", "default-src 'self'"),
+        ("X-Frame-Options", "SAMEORIGIN"),
+        ("Strict-Transport-Security", "max-age=1"),
+        ("Cache-Control", "private"),
+        ("Referrer-Policy", "same-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+    ] {
+        assert_eq!(response.headers().get(name).collect::<Vec<_>>(), [value], "{name}");
+    }
+    assert!(!response.headers().contains("Pragma"));
 }
