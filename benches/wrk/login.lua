@@ -3,20 +3,14 @@
 -- With ACCOUNTS, EMAIL has a place for a number (%d) below that, and each log-in is to another account.
 
 require "result"
-
-local threads = 0
-
-function setup(thread)
-    thread:set("seed", threads)
-    threads = threads + 1
-end
+require "threads"
 
 function init(arguments)
     email, password, accounts = arguments[1], arguments[2], tonumber(arguments[3])
     wrk.method = "POST"
     wrk.path = "/api/auth/login"
     wrk.headers["Content-Type"] = "application/json"
-    math.randomseed(seed)
+    math.randomseed(number)
 end
 
 function request()

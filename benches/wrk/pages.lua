@@ -3,14 +3,7 @@
 -- Once: each browser asks one time, and that there are enough of them is part of what is measured.
 
 require "result"
-
-local threads = 0
-
-function setup(thread)
-    thread:set("number", threads)
-    threads = threads + 1
-    thread:set("of", tonumber(os.getenv("WRK_THREADS")))
-end
+require "threads"
 
 function init(arguments)
     once, wrk.path = arguments[1] == "once", arguments[2]

@@ -4,14 +4,7 @@
 -- request that it never sends.
 
 require "result"
-
-local threads = 0
-
-function setup(thread)
-    thread:set("number", threads)
-    threads = threads + 1
-    thread:set("of", tonumber(os.getenv("WRK_THREADS")))
-end
+require "threads"
 
 function init(arguments)
     wrk.method = "POST"
