@@ -83,7 +83,9 @@ class Chromium:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             detail = json.load(error)["value"]
-            fault = Stale if detail["error"] in ("stale element reference", "no such element") else AssertionError
+            # The last is said in the middle of a navigation.
+            gone = ("stale element reference", "no such element", "does not belong to the document")
+            fault = Stale if any(word in f"{detail['error']}: {detail['message']}" for word in gone) else AssertionError
             raise fault(f"{method} {path} {body}: {detail['error']}: {detail['message']}") from None
 
     def open(self, url):
