@@ -32,12 +32,12 @@ const OUTPUT_MIN: usize = 16;
 const BCRYPT_COST_MAX: u32 = 16;
 /// Django 5.2 has a million.
 const PBKDF2_ROUNDS_MAX: u32 = 5_000_000;
-/// In bytes, 128·r·(N + p).
+/// In bytes, 128·N·r.
 const SCRYPT_MEMORY_MAX: u64 = 1 << 30;
 /// In bytes, 128·N·r·p.
 const SCRYPT_WORK_MAX: u64 = 2 << 30;
-/// As for Argon2.
-const SCRYPT_PARALLELISM_MAX: u32 = 64;
+/// In bytes, 128·r·p, which is memory besides.
+const SCRYPT_BLOCKS_MAX: u64 = 16 << 20;
 /// The first recommendation of RFC 9106.
 const ARGON2_MEMORY_KIB_ACCEPTED: u32 = 2 << 20;
 /// In KiB, of all passes together.
@@ -67,7 +67,7 @@ pub enum HashFault {
     #[error("Checking this hash would cost too much. PBKDF2 is accepted with 1 to {PBKDF2_ROUNDS_MAX} iterations.")]
     Pbkdf2Cost,
     #[error(
-        "Checking this hash would cost too much. scrypt is accepted with 128·N·r of at most 1 GiB, 128·N·r·p of at most 2 GiB, and a p of at most 64."
+        "Checking this hash would cost too much. scrypt is accepted with 128·N·r of at most 1 GiB, 128·r·p of at most 16 MiB, and 128·N·r·p of at most 2 GiB."
     )]
     ScryptCost,
     #[error(
@@ -325,10 +325,9 @@ impl Scrypt {
         if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
             return Err(HashFault::Damaged);
         }
-        let block = 128 * u64::from(r);
-        let memory = block.saturating_mul(n.saturating_add(p.into()));
-        let work = block.saturating_mul(n).saturating_mul(p.into());
-        if memory > SCRYPT_MEMORY_MAX || work > SCRYPT_WORK_MAX || p > SCRYPT_PARALLELISM_MAX {
+        let (memory, blocks) = (n.saturating_mul(128 * u64::from(r)), (128 * u64::from(r)).saturating_mul(p.into()));
+        let work = memory.saturating_mul(p.into());
+        if memory > SCRYPT_MEMORY_MAX || blocks > SCRYPT_BLOCKS_MAX || work > SCRYPT_WORK_MAX {
             return Err(HashFault::ScryptCost);
         }
         let log_n = u8::try_from(n.ilog2()).map_err(|_| HashFault::ScryptCost)?;

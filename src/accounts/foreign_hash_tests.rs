@@ -162,6 +162,9 @@ fn absurd_costs_are_refused_before_anything_is_done() {
         (format!("$2b$17${bcrypt}"), HashFault::BcryptCost),
         (format!("$2b$03${bcrypt}"), HashFault::BcryptCost),
         (format!("$2b$99${bcrypt}"), HashFault::BcryptCost),
+        // What is small by N takes a gigabyte by p.
+        (format!("$scrypt$ln=1,r=1,p=8388608${salt}${hash}"), HashFault::ScryptCost),
+        (format!("$scrypt$ln=1,r=131072,p=64${salt}${hash}"), HashFault::ScryptCost),
         (format!("$argon2id$v=19$m=67108864,t=1,p=1${salt}${hash}"), HashFault::Argon2Cost),
         (format!("$argon2id$v=19$m=65536,t=4294967295,p=1${salt}${hash}"), HashFault::Argon2Cost),
     ] {
