@@ -1,33 +1,29 @@
-//! The database: open, migrate, write, health. SQL itself stands in the `store.rs` files.
+//! The database: open, migrate, ask, write, health. SQL itself stands in the `store.rs` files.
 
+mod postgres;
+mod sqlite;
 mod writer;
 
-use std::fs::{self, OpenOptions};
+use std::borrow::Cow;
+use std::future::Future;
 use std::io;
-use std::ops::{Deref, DerefMut};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use percent_encoding::percent_decode_str;
-use sqlx::any::{AnyArguments, AnyPoolOptions, install_default_drivers};
+use sqlx::any::{AnyArguments, AnyRow, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor};
+use sqlx::{Any, AnyPool, Row};
+use tokio::time::timeout;
 
 use crate::config::Config;
+pub use postgres::Notices;
 use writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// How long a request waits for a connection, a lock or a place among the writers before it is answered 503.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Of each connection to SQLite. What is asked often is remembered elsewhere, and the system caches the file.
-const CACHE_KIB: u32 = 512;
-
-/// A deferred transaction that reads first cannot wait for SQLite's lock when it comes to write.
-const BEGIN: &str = "begin immediate";
+/// A transaction that takes longer is undone, so that whoever looks back over [`crate::changes`] knows how far.
+pub(crate) const TRANSACTION_MAX: Duration = Duration::from_secs(10);
 
 /// One statement with its values.
 pub type Statement = sqlx::query::Query<'static, Any, AnyArguments>;
@@ -35,18 +31,28 @@ pub type Statement = sqlx::query::Query<'static, Any, AnyArguments>;
 /// A handle to the database; clones share its connections.
 ///
 /// SQLite lets one connection write at a time: a pool of one queues writers fairly, where several would poll a lock.
+/// PostgreSQL has one pool for all.
 #[derive(Clone, Debug)]
 pub struct Db {
     read: AnyPool,
     write: AnyPool,
-    /// On SQLite.
-    writer: Option<Writer>,
+    engine: Engine,
+    /// How long a request waits for a connection, a lock or a place among the writers before it is answered 503.
+    patience: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite(Writer),
+    Postgres { url: Arc<str> },
 }
 
 /// Several statements that happen together; undone unless committed.
 pub struct Transaction {
     inner: sqlx::Transaction<'static, Any>,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
+    patience: Duration,
+    began: Instant,
 }
 
 impl Transaction {
@@ -57,37 +63,37 @@ impl Transaction {
 
     /// Carries out a statement; returns how many rows it has changed.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, DbError> {
-        Ok(statement.execute(&mut *self.inner).await?.rows_affected())
+        Ok(within(self.patience, statement.execute(&mut *self.inner)).await?.rows_affected())
+    }
+
+    /// What a statement finds, if it finds something.
+    pub async fn fetch_optional(&mut self, statement: Statement) -> Result<Option<AnyRow>, DbError> {
+        within(self.patience, statement.fetch_optional(&mut *self.inner)).await
+    }
+
+    /// What a statement finds, which is one row.
+    pub async fn fetch_one(&mut self, statement: Statement) -> Result<AnyRow, DbError> {
+        within(self.patience, statement.fetch_one(&mut *self.inner)).await
     }
 
     /// Undoes it.
     pub async fn rollback(self) -> Result<(), DbError> {
-        Ok(self.inner.rollback().await?)
+        within(self.patience, self.inner.rollback()).await
     }
 
     /// Makes it happen.
     pub async fn commit(self) -> Result<(), DbError> {
-        self.inner.commit().await?;
+        if self.began.elapsed() > TRANSACTION_MAX {
+            return Err(sqlx::Error::PoolTimedOut.into());
+        }
+        within(self.patience, self.inner.commit()).await?;
         self.after_commit.into_iter().for_each(|done| done());
         Ok(())
     }
 }
 
-impl Deref for Transaction {
-    type Target = AnyConnection;
-
-    fn deref(&self) -> &AnyConnection {
-        &self.inner
-    }
-}
-
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.inner
-    }
-}
-
-/// The database did not do what it was asked. Nothing was changed by the call that returns it.
+/// The database did not do what it was asked. Nothing was changed by the call that returns it, unless the answer to a
+/// commit was lost.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the database did not answer: {0}")]
 pub struct DbError(Arc<sqlx::Error>);
@@ -110,8 +116,8 @@ pub enum OpenError {
     #[error("cannot open the database: {0}. Check database_url, and that this user may read and write there")]
     Connect(sqlx::Error),
     #[error(
-        "the database is from a newer version of hallpass (it has migration {0}, unknown here). \
-         Nothing was changed. Start that newer version, or restore a backup made before the upgrade"
+        "the database is from a newer version of hallpass (it has migration {0}, unknown here), and this version cannot \
+         work with it. Nothing was changed. Start that newer version, or restore a backup made before the upgrade"
     )]
     Newer(i64),
     #[error("the database could not be migrated: {0}. Nothing was lost; the migration that failed is undone")]
@@ -122,53 +128,98 @@ impl Db {
     /// Connects, and creates an SQLite file that is missing, readable by its owner only.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
         install_default_drivers();
-        if !config.is_sqlite() {
-            let pool = AnyPoolOptions::new().acquire_timeout(PATIENCE).connect(&config.database_url).await;
-            let pool = pool.map_err(OpenError::Connect)?;
-            return Ok(Self { read: pool.clone(), write: pool, writer: None });
+        let patience = Duration::from_secs(config.database_timeout_seconds);
+        if config.is_sqlite() {
+            let (read, write) = sqlite::open(config, patience).await?;
+            let engine = Engine::Sqlite(Writer::start(write.clone(), patience));
+            return Ok(Self { read, write, engine, patience });
         }
-        create_file(&sqlite_path(&config.database_url))?;
-        let write = sqlite_pool(&config.database_url, 1, "").await?;
-        let read = sqlite_pool(&config.database_url, readers(), "pragma query_only = 1;").await?;
-        Ok(Self { read, writer: Some(Writer::start(write.clone())), write })
+        let pool = postgres::open(config, patience).await?;
+        let engine = Engine::Postgres { url: config.database_url.as_str().into() };
+        Ok(Self { read: pool.clone(), write: pool, engine, patience })
     }
 
     /// Brings the tables to this version. Returns how many migrations have been applied in all.
+    ///
+    /// # Errors
+    /// Also if a newer version has changed them in a way that this one cannot work with; one that has only added to
+    /// them leaves this one at work.
     pub async fn migrate(&self) -> Result<usize, OpenError> {
         match MIGRATIONS.run(&self.write).await {
             Ok(()) => Ok(MIGRATIONS.iter().count()),
-            Err(MigrateError::VersionMissing(version)) => Err(OpenError::Newer(version)),
+            Err(MigrateError::VersionMissing(version)) if !self.is_compatible().await => Err(OpenError::Newer(version)),
+            Err(MigrateError::VersionMissing(_)) => {
+                let migrations = Cow::Borrowed(&*MIGRATIONS.migrations);
+                let known = Migrator { migrations, ignore_missing: true, ..Migrator::DEFAULT };
+                known.run(&self.write).await.map_err(OpenError::Migrate)?;
+                Ok(MIGRATIONS.iter().count())
+            }
             Err(MigrateError::Execute(error)) => Err(OpenError::Connect(error)),
             Err(error) => Err(OpenError::Migrate(error)),
         }
     }
 
-    /// For statements that change nothing.
-    pub fn read(&self) -> &AnyPool {
-        &self.read
+    /// Whether a newer version says that this one can work with its tables.
+    async fn is_compatible(&self) -> bool {
+        let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+        let oldest = self.fetch_one(sqlx::query("select oldest_migration from compatibility")).await;
+        let oldest = oldest.ok().and_then(|row| row.try_get::<i64, _>("oldest_migration").ok());
+        oldest.is_some_and(|oldest| newest >= Some(oldest))
+    }
+
+    /// What a statement that changes nothing finds.
+    pub async fn fetch_all(&self, statement: Statement) -> Result<Vec<AnyRow>, DbError> {
+        within(self.patience, statement.fetch_all(&self.read)).await
+    }
+
+    /// What a statement that changes nothing finds, if it finds something.
+    pub async fn fetch_optional(&self, statement: Statement) -> Result<Option<AnyRow>, DbError> {
+        within(self.patience, statement.fetch_optional(&self.read)).await
+    }
+
+    /// What a statement that changes nothing finds, which is one row.
+    pub async fn fetch_one(&self, statement: Statement) -> Result<AnyRow, DbError> {
+        within(self.patience, statement.fetch_one(&self.read)).await
     }
 
     /// Carries out a single statement that changes something; returns how many rows it has changed.
     pub async fn execute(&self, statement: Statement) -> Result<u64, DbError> {
-        match &self.writer {
-            Some(writer) => writer.execute(statement).await,
-            None => Ok(statement.execute(&self.write).await?.rows_affected()),
+        match &self.engine {
+            Engine::Sqlite(writer) => writer.execute(statement).await,
+            Engine::Postgres { .. } => Ok(within(self.patience, statement.execute(&self.write)).await?.rows_affected()),
         }
     }
 
     /// For several statements that must happen together; undone unless committed.
     pub async fn begin(&self) -> Result<Transaction, DbError> {
-        let inner = match &self.writer {
-            Some(_) => self.write.begin_with(BEGIN).await?,
-            None => self.write.begin().await?,
+        let inner = match &self.engine {
+            Engine::Sqlite(_) => within(self.patience, self.write.begin_with(sqlite::BEGIN)).await?,
+            Engine::Postgres { .. } => within(self.patience, self.write.begin()).await?,
         };
-        Ok(Transaction { inner, after_commit: Vec::new() })
+        Ok(Transaction { inner, after_commit: Vec::new(), patience: self.patience, began: Instant::now() })
     }
 
     /// Whether the database answers.
     pub async fn health(&self) -> Result<(), DbError> {
-        sqlx::query("select 1").execute(&self.read).await?;
+        self.fetch_one(sqlx::query("select 1")).await?;
         Ok(())
+    }
+
+    /// Tells other processes that there is something new, when the transaction has committed. For those that
+    /// [`Db::notices`] keeps listening; who is not, finds out by asking.
+    pub async fn notify(&self, transaction: &mut Transaction) -> Result<(), DbError> {
+        if let Engine::Postgres { .. } = self.engine {
+            transaction.execute(sqlx::query(postgres::NOTIFY)).await?;
+        }
+        Ok(())
+    }
+
+    /// What other processes notify of; nothing ever, where the engine has no such thing.
+    pub fn notices(&self) -> Notices {
+        match &self.engine {
+            Engine::Sqlite(_) => Notices::none(),
+            Engine::Postgres { url } => Notices::of(url),
+        }
     }
 
     /// Ends all connections, after those in use have been given back.
@@ -178,56 +229,12 @@ impl Db {
     }
 }
 
-/// Connections to SQLite that read, each with a thread and memory of its own: some wait for the disk while others work.
-fn readers() -> u32 {
-    let processors = available_parallelism().map_or(1, usize::from);
-    (2 * processors as u32).clamp(4, 16)
-}
-
-async fn sqlite_pool(url: &str, connections: u32, pragmas: &'static str) -> Result<AnyPool, OpenError> {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        // No network between: to ask each time whether it is still there would take as long as most statements.
-        .test_before_acquire(false)
-        // After a full disk SQLite has ended the transaction by itself, and sqlx takes it for open ever after.
-        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                // Synchronous full: what was answered survives a loss of power.
-                let settings = format!(
-                    "pragma busy_timeout = {}; pragma journal_mode = wal; pragma synchronous = full; \
-                     pragma foreign_keys = on; pragma cache_size = -{CACHE_KIB}; {pragmas}",
-                    PATIENCE.as_millis()
-                );
-                connection.execute(sqlx::AssertSqlSafe(settings)).await?;
-                Ok(())
-            })
-        })
-        .connect(url)
-        .await
-        .map_err(OpenError::Connect)
-}
-
-/// `sqlite:data/x.db` and `sqlite:///data/x.db` as the path of a file.
-fn sqlite_path(url: &str) -> PathBuf {
-    let rest = url.strip_prefix("sqlite:").unwrap_or(url);
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let path = rest.split('?').next().unwrap_or(rest);
-    PathBuf::from(percent_decode_str(path).decode_utf8_lossy().as_ref())
-}
-
-fn create_file(path: &Path) -> Result<(), OpenError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+/// A server that is frozen or cut off never answers. First a connection is waited for, then the answer.
+async fn within<T>(patience: Duration, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, DbError> {
+    match timeout(2 * patience, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| OpenError::File(path.to_owned(), error))
 }
 
 #[cfg(test)]
@@ -255,7 +262,7 @@ mod tests {
     }
 
     async fn counted(db: &Db) -> i64 {
-        let row = sqlx::query("select count from counts where name = 'one'").fetch_one(db.read()).await.expect("a row");
+        let row = sqlx::query("select count from counts where name = 'one'").fetch_one(&db.read).await.expect("a row");
         sqlx::Row::get(&row, "count")
     }
 
@@ -346,7 +353,7 @@ mod tests {
         for one in all {
             assert!(one.await.expect("joined").is_err());
         }
-        assert!(began.elapsed() < PATIENCE * 3, "{:?}", began.elapsed());
+        assert!(began.elapsed() < db.patience * 3, "{:?}", began.elapsed());
         busy.commit().await.expect("committed");
         assert!(matches!(db.execute(count()).await, Ok(1)));
         assert_eq!(counted(&db).await, 1, "who was turned away has changed nothing");

@@ -81,6 +81,10 @@ identifier! {
     PersonalTokenId
 }
 identifier! {
+    /// A server of a site, from its start to its end.
+    NodeId
+}
+identifier! {
     /// A browser, by its long-lived cookie; identifies no person.
     BrowserId
 }

@@ -9,7 +9,7 @@
 //!
 //! A module uses only modules that stand to its right:
 //! `cli → lib → api_docs → {pages, api, upkeep} → auth → accounts → personal_tokens → sessions → keyring → tokens →
-//! audit → http → db → config → …`
+//! audit → nodes → leases → http → db → config → …`
 //!
 //! ```no_run
 //! use hallpass::CurrentUser;
@@ -45,7 +45,11 @@ pub mod http;
 pub mod id;
 #[doc(hidden)]
 pub mod keyring;
+#[doc(hidden)]
+pub mod leases;
 mod named;
+#[doc(hidden)]
+pub mod nodes;
 #[doc(hidden)]
 pub mod pages;
 pub mod personal_tokens;

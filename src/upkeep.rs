@@ -8,6 +8,9 @@ use rocket::tokio;
 use crate::audit;
 use crate::auth::Site;
 use crate::clock::{DAY, Seconds};
+use crate::id::NodeId;
+use crate::leases::{self, Work};
+use crate::nodes::{self, Difference, Node};
 use crate::sessions::SessionError;
 
 /// A key that another process made is signed with after this long at the latest; verification asks at once.
@@ -15,6 +18,12 @@ const KEYS_EVERY: Duration = Duration::from_secs(5);
 
 /// What other processes changed is known here after this long at the latest, and the time that the database takes.
 const CHANGES_EVERY: Duration = Duration::from_millis(400);
+
+/// However often others notify: a look finds everything that is new.
+const CHANGES_NOT_WITHIN: Duration = Duration::from_millis(20);
+
+/// In ticks of [`KEYS_EVERY`]: half a minute. Each time is a write.
+const MEET_EVERY: u64 = 6;
 
 /// In ticks of [`KEYS_EVERY`]: ten minutes.
 const PRUNE_EVERY: u64 = 120;
@@ -30,22 +39,27 @@ pub fn stage() -> AdHoc {
     AdHoc::on_liftoff("hallpass: upkeep", |rocket| {
         Box::pin(async move {
             let Some(site) = rocket.state::<Site>().cloned() else { return };
+            let address = format!("{}:{}", rocket.config().address, rocket.config().port);
+            let node = Node::starting(&site.config, &site.clock, address);
             let mut shutdown = rocket.shutdown();
             tokio::spawn(async move {
                 tokio::select! {
-                    () = work(&site) => {}
+                    () = work(&site, &node) => {}
                     () = listen(&site) => {}
                     () = &mut shutdown => {}
                 }
+                // Whether or not it can be said, it is noticed a minute later.
+                let _ = nodes::leave(&site.db, &node.id).await;
             });
         })
     })
 }
 
 async fn listen(site: &Site) {
-    let mut deaf = false;
+    let (mut deaf, mut notices) = (false, site.db.notices());
     loop {
-        tokio::time::sleep(CHANGES_EVERY).await;
+        tokio::time::sleep(CHANGES_NOT_WITHIN).await;
+        let _ = tokio::time::timeout(CHANGES_EVERY, notices.next()).await;
         let heard = site.changes.listen().await;
         if let Err(error) = &heard
             && !deaf
@@ -56,43 +70,84 @@ async fn listen(site: &Site) {
     }
 }
 
-async fn work(site: &Site) {
+async fn work(site: &Site, node: &Node) {
+    let mut told = Vec::new();
     for tick in 0_u64.. {
-        let done = if tick % PRUNE_EVERY == 0 {
-            everything(site).await
-        } else {
-            site.keyring.reload().await.map_err(Into::into)
-        };
-        if let Err(error) = done {
+        if let Err(error) = turn(site, node, tick, &mut told).await {
             tracing::warn!(%error, "background work failed and will be tried again");
         }
         tokio::time::sleep(KEYS_EVERY).await;
     }
 }
 
-async fn everything(site: &Site) -> Result<(), SessionError> {
-    site.keyring.maintain().await?;
-    let pruned = prune(site).await?;
+async fn turn(site: &Site, node: &Node, tick: u64, told: &mut Vec<(NodeId, Difference)>) -> Result<(), SessionError> {
+    site.keyring.reload().await?;
+    if tick % MEET_EVERY == 0 {
+        tell_differences(node, &nodes::meet(&site.db, &site.clock, node).await?, site.clock.now(), told);
+    }
+    if tick % PRUNE_EVERY != 0 {
+        return Ok(());
+    }
+    if leases::take(&site.db, &site.clock, Work::Keys, &node.id).await? {
+        site.keyring.maintain().await?;
+    }
+    let mut pruned = 0;
+    // Another node may have taken over from this one, if it was stopped in the middle.
+    while leases::take(&site.db, &site.clock, Work::Prune, &node.id).await? {
+        match prune_batch(site).await? {
+            0 => break,
+            batch => pruned += batch,
+        }
+    }
     if pruned > 0 {
         tracing::info!(pruned, "deleted what had long expired");
     }
     Ok(())
 }
 
+/// Each difference once.
+fn tell_differences(node: &Node, others: &[Node], now: Seconds, told: &mut Vec<(NodeId, Difference)>) {
+    for other in others {
+        for difference in node.differences(other, now) {
+            let address = other.address.as_str();
+            match &difference {
+                _ if told.iter().any(|(id, known)| *id == other.id && known.is_like(&difference)) => continue,
+                Difference::Settings(names) => tracing::warn!(
+                    address,
+                    settings = names.join(", "),
+                    "another server of this site has other settings: what one issues, the other may refuse"
+                ),
+                Difference::Clock(seconds) => {
+                    tracing::warn!(
+                        address,
+                        seconds,
+                        "the clock of another server is ahead of this one's: one of them is wrong"
+                    );
+                }
+            }
+            told.push((other.id.clone(), difference));
+        }
+    }
+}
+
 /// Deletes everything that has long expired, batch by batch. Returns how many rows.
 pub async fn prune(site: &Site) -> Result<u64, SessionError> {
     let mut total = 0;
     loop {
-        let events = audit::prune(&site.db, site.clock.now() - EVENTS_KEPT, BATCH).await?;
-        let tokens = site.personal_tokens.prune(BATCH).await?;
-        let pruned = events
-            + tokens
-            + site.changes.prune(BATCH).await?
-            + site.sessions.prune(BATCH).await?
-            + site.accounts.prune(BATCH).await?;
-        total += pruned;
-        if pruned == 0 {
-            return Ok(total);
+        match prune_batch(site).await? {
+            0 => return Ok(total),
+            batch => total += batch,
         }
     }
+}
+
+async fn prune_batch(site: &Site) -> Result<u64, SessionError> {
+    let events = audit::prune(&site.db, site.clock.now() - EVENTS_KEPT, BATCH).await?;
+    let tokens = site.personal_tokens.prune(BATCH).await?;
+    Ok(events
+        + tokens
+        + nodes::prune(&site.db, site.clock.now(), BATCH).await?
+        + site.changes.prune(BATCH).await?
+        + site.sessions.prune(BATCH).await?
+        + site.accounts.prune(BATCH).await?)
 }

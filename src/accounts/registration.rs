@@ -1,7 +1,5 @@
 //! Making an account: by a visitor, or the first of all by the set-up link.
 
-use sqlx::AnyConnection;
-
 use super::fault::{Fault, Faults};
 use super::line::Asker;
 use super::password::NewPassword;
@@ -9,7 +7,7 @@ use super::{AccountError, Accounts, Email, User, store, throttle};
 use crate::audit::{self, Client, Kind};
 use crate::clock::{DAY, Seconds};
 use crate::config::Registration;
-use crate::db::DbError;
+use crate::db::{DbError, Transaction};
 use crate::id::{UserId, hashed, random_text};
 
 const SETUP: &str = "setup";
@@ -113,7 +111,7 @@ impl Accounts {
     /// The account and its events, for the caller to commit; none if the address is taken.
     pub(super) async fn insert(
         &self,
-        connection: &mut AnyConnection,
+        transaction: &mut Transaction,
         email: &Email,
         name: String,
         password_hash: &str,
@@ -130,12 +128,12 @@ impl Accounts {
             created_at: now,
             password_changed_at: now,
         };
-        if !store::insert(connection, &user, email.key(), password_hash, now).await? {
+        if !store::insert(transaction, &user, email.key(), password_hash, now).await? {
             return Ok(None);
         }
-        audit::record(connection, now, Kind::Registered, &user.id, None, client).await?;
+        audit::record(transaction, now, Kind::Registered, &user.id, None, client).await?;
         if admin {
-            audit::record(connection, now, Kind::MadeAdmin, &user.id, None, client).await?;
+            audit::record(transaction, now, Kind::MadeAdmin, &user.id, None, client).await?;
         }
         Ok(Some(user))
     }

@@ -4,10 +4,8 @@ mod store;
 
 use std::net::IpAddr;
 
-use sqlx::AnyConnection;
-
 use crate::clock::Seconds;
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, Transaction};
 use crate::id::{BrowserId, SessionId, UserId};
 use crate::named::named;
 
@@ -61,7 +59,7 @@ pub struct Event {
 
 /// Records an event in the transaction that made it happen, and logs it.
 pub async fn record(
-    connection: &mut AnyConnection,
+    transaction: &mut Transaction,
     now: Seconds,
     kind: Kind,
     user: &UserId,
@@ -70,7 +68,7 @@ pub async fn record(
 ) -> Result<(), DbError> {
     let address = client.map(|client| client.address.to_string()).unwrap_or_default();
     let user_agent = client.map(|client| client.user_agent.as_str()).unwrap_or_default();
-    store::insert(connection, now, kind, user, session, user_agent, &address).await?;
+    store::insert(transaction, now, kind, user, session, user_agent, &address).await?;
     let session = session.map(SessionId::as_str);
     tracing::info!(target: "hallpass::security", event = kind.as_str(), %user, session, address);
     Ok(())
@@ -87,15 +85,16 @@ pub async fn record_once(
     session: &SessionId,
     client: &Client,
 ) -> Result<(), DbError> {
-    if store::has_since(db.read(), kind, session, since).await? {
+    if db.fetch_optional(store::since(kind, session, since)).await?.is_some() {
         return Ok(());
     }
-    let mut connection = db.begin().await?;
+    let mut transaction = db.begin().await?;
     // Looked for again where others wait: of many requests at once, one records.
-    if !store::has_since(&mut *connection, kind, session, since).await? {
-        record(&mut connection, now, kind, user, Some(session), Some(client)).await?;
+    store::take_turns(&mut transaction, user).await?;
+    if transaction.fetch_optional(store::since(kind, session, since)).await?.is_none() {
+        record(&mut transaction, now, kind, user, Some(session), Some(client)).await?;
     }
-    connection.commit().await
+    transaction.commit().await
 }
 
 /// How many events an owner is shown.

@@ -1,17 +1,17 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::{Any, AnyConnection, Executor, Row};
+use sqlx::Row;
 
 use super::{Event, Kind};
 use crate::clock::Seconds;
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, Statement, Transaction};
 use crate::id::{SessionId, UserId, random_text};
 
 /// Times are whole seconds: within one, events are told apart by the order in which the process recorded them.
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
 
 pub async fn insert(
-    connection: &mut AnyConnection,
+    transaction: &mut Transaction,
     at: Seconds,
     kind: Kind,
     user: &UserId,
@@ -19,7 +19,7 @@ pub async fn insert(
     user_agent: &str,
     address: &str,
 ) -> Result<(), DbError> {
-    sqlx::query(
+    let statement = sqlx::query(
         "insert into security_events (id, user_id, session_id, kind, at, user_agent, address)
          values ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -29,36 +29,33 @@ pub async fn insert(
     .bind(kind.as_str())
     .bind(at)
     .bind(user_agent)
-    .bind(address)
-    .execute(connection)
-    .await?;
+    .bind(address);
+    transaction.execute(statement).await?;
     Ok(())
 }
 
-pub async fn has_since(
-    executor: impl Executor<'_, Database = Any>,
-    kind: Kind,
-    session: &SessionId,
-    since: Seconds,
-) -> Result<bool, DbError> {
-    let row = sqlx::query("select 1 from security_events where session_id = $1 and kind = $2 and at >= $3 limit 1")
+/// Finds a row if the session has an event of this kind from `since` or later.
+pub fn since(kind: Kind, session: &SessionId, since: Seconds) -> Statement {
+    sqlx::query("select id from security_events where session_id = $1 and kind = $2 and at >= $3 limit 1")
         .bind(session.as_str())
         .bind(kind.as_str())
         .bind(since)
-        .fetch_optional(executor)
-        .await?;
-    Ok(row.is_some())
+}
+
+/// Keeps others waiting who do the same for this user, until the transaction ends: on PostgreSQL, only a write does.
+pub async fn take_turns(transaction: &mut Transaction, user: &UserId) -> Result<(), DbError> {
+    transaction.execute(sqlx::query("update users set id = id where id = $1").bind(user.as_str())).await?;
+    Ok(())
 }
 
 pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbError> {
-    let rows = sqlx::query(
+    let statement = sqlx::query(
         "select kind, at, user_agent, address
          from security_events where user_id = $1 order by at desc, id desc limit $2",
     )
     .bind(user.as_str())
-    .bind(most)
-    .fetch_all(db.read())
-    .await?;
+    .bind(most);
+    let rows = db.fetch_all(statement).await?;
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         // An event of a kind that a newer version added is left out, not an error.
@@ -71,14 +68,13 @@ pub async fn recent(db: &Db, user: &UserId, most: i64) -> Result<Vec<Event>, DbE
 }
 
 pub async fn last(db: &Db, user: &UserId, kind: Kind, since: Seconds) -> Result<Option<Seconds>, DbError> {
-    let row = sqlx::query(
+    let statement = sqlx::query(
         "select at from security_events where user_id = $1 and kind = $2 and at >= $3 order by at desc limit 1",
     )
     .bind(user.as_str())
     .bind(kind.as_str())
-    .bind(since)
-    .fetch_optional(db.read())
-    .await?;
+    .bind(since);
+    let row = db.fetch_optional(statement).await?;
     Ok(row.map(|row| row.try_get("at")).transpose()?)
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, MINUTE, Seconds};
-use crate::db::{Db, DbError, Transaction};
+use crate::db::{Db, DbError, TRANSACTION_MAX, Transaction};
 use crate::id::UserId;
 
 /// Numbers that accounts share: two of a million seldom change within the same minutes.
@@ -24,6 +24,8 @@ const NUMBERS: usize = 1 << 14;
 /// How far back each reading looks. A change is stamped before its transaction commits, perhaps by a node whose clock
 /// is behind, and transactions commit out of order: "everything after the last one seen" would lose some.
 const LOOK_BACK: Seconds = 30;
+/// The rest is for clocks that differ, and for a commit that is on its way.
+const _: () = assert!(LOOK_BACK as u64 >= 2 * TRANSACTION_MAX.as_secs());
 
 /// Nothing is trusted that was read longer ago than this without having heard of changes since.
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
@@ -76,6 +78,7 @@ impl Changes {
     /// Tells of a change with the transaction that makes it: here when it has committed, before anybody is answered.
     pub async fn announce(&self, transaction: &mut Transaction, user: &UserId) -> Result<(), DbError> {
         store::insert(transaction, self.0.clock.now(), user).await?;
+        self.0.db.notify(transaction).await?;
         let (changes, user) = (self.clone(), user.clone());
         transaction.after_commit(move || changes.apply(&user));
         Ok(())

@@ -1,23 +1,21 @@
-use sqlx::{AnyConnection, Row};
+use sqlx::Row;
 
 use crate::clock::Seconds;
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, Transaction};
 use crate::id::{UserId, random_text};
 
-pub async fn insert(connection: &mut AnyConnection, now: Seconds, user: &UserId) -> Result<(), DbError> {
-    sqlx::query("insert into changes (id, at, user_id) values ($1, $2, $3)")
+pub async fn insert(transaction: &mut Transaction, now: Seconds, user: &UserId) -> Result<(), DbError> {
+    let statement = sqlx::query("insert into changes (id, at, user_id) values ($1, $2, $3)")
         .bind(random_text::<16>())
         .bind(now)
-        .bind(user.as_str())
-        .execute(connection)
-        .await?;
+        .bind(user.as_str());
+    transaction.execute(statement).await?;
     Ok(())
 }
 
 /// Changes since `since`: their ids, times and accounts.
 pub async fn since(db: &Db, since: Seconds) -> Result<Vec<(String, Seconds, UserId)>, DbError> {
-    let rows =
-        sqlx::query("select id, at, user_id from changes where at >= $1").bind(since).fetch_all(db.read()).await?;
+    let rows = db.fetch_all(sqlx::query("select id, at, user_id from changes where at >= $1").bind(since)).await?;
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
         let user: String = row.try_get("user_id")?;

@@ -34,6 +34,11 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// `sqlite:PATH` or `postgres://…`; may hold a password.
     pub database_url: String,
+    /// At most, to read on SQLite, in all on PostgreSQL; none: as many as suit the engine.
+    pub database_connections: Option<u32>,
+    /// How long a request waits for a connection or for a lock before it is answered 503, and how long PostgreSQL may
+    /// work at a statement.
+    pub database_timeout_seconds: u64,
     /// The master secrets: the first signs, all verify. Empty: read `secret_file` instead.
     pub secret: Vec<Secret>,
     /// One master secret a line, in the order of `secret`.
@@ -195,6 +200,10 @@ impl Config {
                 "sqlite:PATH or postgres://USER@HOST/NAME",
                 database_url,
             ),
+            database_connections: settings.read("database_connections", "automatic", "automatic, or 1 to 1000", |text| {
+                if text == "automatic" { Some(None) } else { number(text, 1, 1000).map(Some) }
+            }),
+            database_timeout_seconds: settings.read("database_timeout_seconds", "5", "1 to 5 seconds", |text| number(text, 1, 5)),
             secret: settings.read(
                 "secret",
                 "",

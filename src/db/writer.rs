@@ -1,14 +1,15 @@
 //! Statements that requests make at the same time share a commit: on SQLite there is one writer, and each commit waits
 //! for the disk.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection};
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{BEGIN, DbError, PATIENCE, Statement};
+use super::sqlite::BEGIN;
+use super::{DbError, Statement};
 
 /// Statements of one commit. More would make the first of them wait for the others.
 const TOGETHER: usize = 64;
@@ -17,6 +18,7 @@ const TOGETHER: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Writer {
     pool: AnyPool,
+    patience: Duration,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -27,16 +29,16 @@ struct Job {
 }
 
 impl Writer {
-    pub fn start(pool: AnyPool) -> Self {
+    pub fn start(pool: AnyPool, patience: Duration) -> Self {
         let (jobs, queue) = mpsc::channel(TOGETHER);
-        tokio::spawn(work(pool.clone(), queue));
-        Self { pool, jobs }
+        tokio::spawn(work(pool.clone(), queue, patience));
+        Self { pool, patience, jobs }
     }
 
     /// How many rows the statement has changed, after the commit.
     pub async fn execute(&self, statement: Statement) -> Result<u64, DbError> {
         let (done, outcome) = oneshot::channel();
-        match self.jobs.send_timeout(Job { asked: Instant::now(), statement, done }, PATIENCE).await {
+        match self.jobs.send_timeout(Job { asked: Instant::now(), statement, done }, self.patience).await {
             Ok(()) => {}
             Err(SendTimeoutError::Timeout(_)) => return Err(sqlx::Error::PoolTimedOut.into()),
             // The runtime that it was started on has ended.
@@ -46,11 +48,11 @@ impl Writer {
     }
 }
 
-async fn work(pool: AnyPool, mut queue: mpsc::Receiver<Job>) {
+async fn work(pool: AnyPool, mut queue: mpsc::Receiver<Job>, patience: Duration) {
     let mut jobs = Vec::new();
     while queue.recv_many(&mut jobs, TOGETHER).await > 0 {
         // While the database is away, nobody waits for the turns of everybody else to be over.
-        turn_away_the_late(&mut jobs);
+        turn_away_the_late(&mut jobs, patience);
         if jobs.is_empty() {
             continue;
         }
@@ -61,7 +63,7 @@ async fn work(pool: AnyPool, mut queue: mpsc::Receiver<Job>) {
         {
             jobs.push(job);
         }
-        turn_away_the_late(&mut jobs);
+        turn_away_the_late(&mut jobs, patience);
         let (statements, waiting): (Vec<_>, Vec<_>) = jobs.drain(..).map(|job| (job.statement, job.done)).unzip();
         let outcome = match connection {
             Ok(connection) => together(connection, statements).await,
@@ -78,8 +80,8 @@ async fn work(pool: AnyPool, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
-fn turn_away_the_late(jobs: &mut Vec<Job>) {
-    for late in jobs.extract_if(.., |job| job.asked.elapsed() > PATIENCE) {
+fn turn_away_the_late(jobs: &mut Vec<Job>, patience: Duration) {
+    for late in jobs.extract_if(.., |job| job.asked.elapsed() > patience) {
         let _ = late.done.send(Err(sqlx::Error::PoolTimedOut.into()));
     }
 }

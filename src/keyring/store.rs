@@ -1,16 +1,16 @@
 use sqlx::Row;
 
 use crate::db::{Db, DbError};
+use crate::leases::{self, Work};
 use crate::tokens::keys::SealedKey;
 
 /// Keys of an algorithm that this version does not know are passed over.
 pub async fn all(db: &Db) -> Result<Vec<SealedKey>, DbError> {
-    let rows = sqlx::query(
+    let statement = sqlx::query(
         "select id, algorithm, sealed_private_key, created_at, signs_from
          from signing_keys order by signs_from, id",
-    )
-    .fetch_all(db.read())
-    .await?;
+    );
+    let rows = db.fetch_all(statement).await?;
     let mut keys = Vec::with_capacity(rows.len());
     for row in rows {
         if let Ok(algorithm) = row.try_get::<&str, _>("algorithm")?.parse() {
@@ -30,13 +30,12 @@ pub async fn all(db: &Db) -> Result<Vec<SealedKey>, DbError> {
 /// were to sign later, and so have signed nothing, make way.
 pub async fn insert_after(db: &Db, key: &SealedKey, newest: Option<&str>, at_once: bool) -> Result<bool, DbError> {
     let mut transaction = db.begin().await?;
+    leases::wait_for_turn(&mut transaction, Work::Keys).await?;
     if at_once {
-        sqlx::query("delete from signing_keys where signs_from >= $1")
-            .bind(key.signs_from)
-            .execute(&mut *transaction)
-            .await?;
+        let statement = sqlx::query("delete from signing_keys where signs_from >= $1").bind(key.signs_from);
+        transaction.execute(statement).await?;
     }
-    let inserted = sqlx::query(
+    let statement = sqlx::query(
         "insert into signing_keys (id, algorithm, sealed_private_key, created_at, signs_from)
          select $1, $2, $3, $4, $5
          where not exists (
@@ -49,10 +48,8 @@ pub async fn insert_after(db: &Db, key: &SealedKey, newest: Option<&str>, at_onc
     .bind(&key.sealed_private_key)
     .bind(key.created_at)
     .bind(key.signs_from)
-    .bind(newest.unwrap_or_default())
-    .execute(&mut *transaction)
-    .await?;
-    let done = inserted.rows_affected() == 1;
+    .bind(newest.unwrap_or_default());
+    let done = transaction.execute(statement).await? == 1;
     if done {
         transaction.commit().await?
     } else {

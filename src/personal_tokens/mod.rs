@@ -20,7 +20,7 @@ use crate::clock::{Clock, DAY, MINUTE, Seconds};
 use crate::db::{Db, DbError};
 use crate::fault::{self, Fault, in_one_text};
 use crate::id::{PersonalTokenId, UserId, hashed, random_text};
-use crate::sessions::Owner;
+use crate::sessions::{self, Owner};
 
 /// What every token begins with: scanners for secrets that lie about can tell what they have found.
 const PREFIX: &str = "hpt_";
@@ -109,10 +109,10 @@ impl PersonalTokens {
             last_used_at: None,
         };
         let mut tx = self.db.begin().await?;
-        if !store::hold_owner(&mut tx, user, password_changed_at).await? {
+        if !sessions::hold_owner(&mut tx, user, password_changed_at).await? {
             return Err(TokenError::ProofOutdated);
         }
-        if store::count_live(&mut *tx, user, now).await? >= LIVE_MAX {
+        if store::count_live_in(&mut tx, user, now).await? >= LIVE_MAX {
             return Err(TokenError::Invalid(vec![too_many()]));
         }
         store::insert(&mut tx, user, &token, &hashed(&text)).await?;
@@ -158,7 +158,7 @@ impl PersonalTokens {
 
     /// How many live tokens a user has.
     pub async fn count(&self, user: &UserId) -> Result<i64, DbError> {
-        store::count_live(self.db.read(), user, self.clock.now()).await
+        store::count_live(&self.db, user, self.clock.now()).await
     }
 
     /// The live tokens of everyone, for the operator; those of locked owners too, which an unlock makes good again.

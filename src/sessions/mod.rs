@@ -26,7 +26,7 @@ use live::Live;
 pub use presented::{Access, Holder, Refresh};
 use probe::Probes;
 use rotation::Family;
-pub(crate) use store::{owner, revoke_all};
+pub(crate) use store::{hold_owner, owner, revoke_all};
 use turns::Turns;
 
 /// Inactivity timeout without "Keep me logged in" (ASVS 7.3.1), unless refresh tokens live even shorter.
@@ -198,7 +198,6 @@ impl Sessions {
         let new = store::New {
             id: &id,
             user,
-            password_changed_at,
             salt: &random_text::<32>(),
             family: Family::new(now),
             remembered_at: remembered.then_some(now),
@@ -209,9 +208,10 @@ impl Sessions {
             client,
         };
         let mut transaction = self.db.begin().await?;
-        if !store::insert(&mut transaction, &new).await? {
+        if !hold_owner(&mut transaction, user, password_changed_at).await? {
             return Err(SessionError::ProofOutdated);
         }
+        store::insert(&mut transaction, &new).await?;
         audit::record(&mut transaction, now, Kind::LoggedIn, user, Some(&id), Some(client)).await?;
         self.changes.announce(&mut transaction, user).await?;
         transaction.commit().await?;

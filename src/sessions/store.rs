@@ -1,11 +1,11 @@
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
 
 use super::rotation::{Family, Mark};
 use super::{Owner, Reason, Session};
 use crate::audit::Client;
 use crate::clock::Seconds;
-use crate::db::{Db, DbError, Statement};
+use crate::db::{Db, DbError, Statement, Transaction};
 use crate::id::{BrowserId, SessionId, UserId};
 
 macro_rules! select {
@@ -24,7 +24,6 @@ macro_rules! select {
 pub struct New<'a> {
     pub id: &'a SessionId,
     pub user: &'a UserId,
-    pub password_changed_at: Seconds,
     pub salt: &'a str,
     pub family: Family,
     pub remembered_at: Option<Seconds>,
@@ -35,14 +34,29 @@ pub struct New<'a> {
     pub client: &'a Client,
 }
 
-/// False if the account has been locked, or given another password, since its owner proved who they are.
-pub async fn insert(connection: &mut AnyConnection, new: &New<'_>) -> Result<bool, DbError> {
-    let inserted = sqlx::query(
+/// Keeps the owner's row as it is until the transaction ends, and others who want to change it waiting: on PostgreSQL,
+/// only a write does. False if the account has been locked, or given another password, since its owner proved who they
+/// are.
+pub async fn hold_owner(
+    transaction: &mut Transaction,
+    user: &UserId,
+    password_changed_at: Seconds,
+) -> Result<bool, DbError> {
+    let statement = sqlx::query(
+        "update users set password_changed_at = password_changed_at
+         where id = $1 and locked_at is null and password_changed_at = $2",
+    )
+    .bind(user.as_str())
+    .bind(password_changed_at);
+    Ok(transaction.execute(statement).await? == 1)
+}
+
+pub async fn insert(transaction: &mut Transaction, new: &New<'_>) -> Result<(), DbError> {
+    let statement = sqlx::query(
         "insert into sessions (id, user_id, salt, generation, parent, rotated_at, recoveries, recoveries_since,
                                remembered_at, auth_time, created_at, idle_expires_at, expires_at,
                                browser_id, user_agent, address)
-         select $1, u.id, $3, $4, $5, $6, $7, $6, $8, $6, $6, $9, $10, $11, $12, $13
-         from users as u where u.id = $2 and u.locked_at is null and u.password_changed_at = $14",
+         values ($1, $2, $3, $4, $5, $6, $7, $6, $8, $6, $6, $9, $10, $11, $12, $13)",
     )
     .bind(new.id.as_str())
     .bind(new.user.as_str())
@@ -56,66 +70,60 @@ pub async fn insert(connection: &mut AnyConnection, new: &New<'_>) -> Result<boo
     .bind(new.expires_at)
     .bind(new.browser.map(BrowserId::as_str).unwrap_or_default())
     .bind(new.client.user_agent.as_str())
-    .bind(new.client.address.to_string())
-    .bind(new.password_changed_at)
-    .execute(connection)
-    .await?;
-    Ok(inserted.rows_affected() == 1)
+    .bind(new.client.address.to_string());
+    transaction.execute(statement).await?;
+    Ok(())
 }
 
 pub async fn find(db: &Db, id: &SessionId) -> Result<Option<Session>, DbError> {
-    let row = sqlx::query(select!("where s.id = $1")).bind(id.as_str()).fetch_optional(db.read()).await?;
+    let row = db.fetch_optional(sqlx::query(select!("where s.id = $1")).bind(id.as_str())).await?;
     Ok(row.map(|row| session(&row)).transpose()?)
 }
 
 /// Those rotated last, at most `most`.
 pub async fn live_of_user(db: &Db, user: &UserId, now: Seconds, most: i64) -> Result<Vec<Session>, DbError> {
-    let rows = sqlx::query(select!(
+    let statement = sqlx::query(select!(
         "where s.user_id = $1 and s.revoked_at is null and s.idle_expires_at > $2 and s.expires_at > $2
                and u.locked_at is null
          order by s.rotated_at desc limit $3"
     ))
     .bind(user.as_str())
     .bind(now)
-    .bind(most)
-    .fetch_all(db.read())
-    .await?;
+    .bind(most);
+    let rows = db.fetch_all(statement).await?;
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
 }
 
 pub async fn count_live_of_user(db: &Db, user: &UserId, now: Seconds) -> Result<i64, DbError> {
-    let row = sqlx::query(
+    let statement = sqlx::query(
         "select count(*) as live from sessions
          where user_id = $1 and revoked_at is null and idle_expires_at > $2 and expires_at > $2",
     )
     .bind(user.as_str())
-    .bind(now)
-    .fetch_one(db.read())
-    .await?;
+    .bind(now);
+    let row = db.fetch_one(statement).await?;
     Ok(row.try_get("live")?)
 }
 
 /// The users that follow `after`, or the first, who have a session that was not ended.
 pub async fn users_with_sessions(db: &Db, after: Option<&UserId>, most: i64) -> Result<Vec<UserId>, DbError> {
-    let rows = sqlx::query(
+    let statement = sqlx::query(
         "select distinct user_id from sessions where revoked_at is null and user_id > $1 order by user_id limit $2",
     )
     .bind(after.map(UserId::as_str).unwrap_or_default())
-    .bind(most)
-    .fetch_all(db.read())
-    .await?;
+    .bind(most);
+    let rows = db.fetch_all(statement).await?;
     let user = |row: &AnyRow| row.try_get::<String, _>("user_id").map(UserId::from_text);
     Ok(rows.iter().map(user).collect::<Result<_, _>>()?)
 }
 
 pub async fn all_live(db: &Db, now: Seconds) -> Result<Vec<Session>, DbError> {
-    let rows = sqlx::query(select!(
+    let statement = sqlx::query(select!(
         "where s.revoked_at is null and s.idle_expires_at > $1 and s.expires_at > $1 and u.locked_at is null
          order by u.email, s.rotated_at desc"
     ))
-    .bind(now)
-    .fetch_all(db.read())
-    .await?;
+    .bind(now);
+    let rows = db.fetch_all(statement).await?;
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
 }
 
@@ -172,60 +180,54 @@ pub async fn set_auth_time(db: &Db, id: &SessionId, now: Seconds) -> Result<(), 
 
 /// Revokes a session in whatever state it is; false if it was revoked before.
 pub async fn revoke(
-    connection: &mut AnyConnection,
+    transaction: &mut Transaction,
     id: &SessionId,
     reason: Reason,
     now: Seconds,
 ) -> Result<bool, DbError> {
-    let revoked =
+    let statement =
         sqlx::query("update sessions set revoked_at = $1, revoked_reason = $2 where id = $3 and revoked_at is null")
             .bind(now)
             .bind(reason.as_str())
-            .bind(id.as_str())
-            .execute(connection)
-            .await?;
-    Ok(revoked.rows_affected() == 1)
+            .bind(id.as_str());
+    Ok(transaction.execute(statement).await? == 1)
 }
 
 /// Revokes a session if it still is at the generation that was read.
 pub async fn revoke_at(
-    connection: &mut AnyConnection,
+    transaction: &mut Transaction,
     session: &Session,
     reason: Reason,
     now: Seconds,
 ) -> Result<bool, DbError> {
-    let revoked = sqlx::query(
+    let statement = sqlx::query(
         "update sessions set revoked_at = $1, revoked_reason = $2
          where id = $3 and generation = $4 and revoked_at is null",
     )
     .bind(now)
     .bind(reason.as_str())
     .bind(session.id.as_str())
-    .bind(session.family.generation)
-    .execute(connection)
-    .await?;
-    Ok(revoked.rows_affected() == 1)
+    .bind(session.family.generation);
+    Ok(transaction.execute(statement).await? == 1)
 }
 
 /// Revokes every session of a user but `except`, within the caller's transaction. Returns how many.
 pub async fn revoke_all(
-    connection: &mut AnyConnection,
+    transaction: &mut Transaction,
     user: &UserId,
     except: Option<&SessionId>,
     reason: Reason,
     now: Seconds,
 ) -> Result<u64, DbError> {
-    let revoked = sqlx::query(
+    let statement = sqlx::query(
         "update sessions set revoked_at = $1, revoked_reason = $2
          where user_id = $3 and id <> $4 and revoked_at is null",
     )
     .bind(now)
     .bind(reason.as_str())
     .bind(user.as_str())
-    .bind(except.map(SessionId::as_str).unwrap_or_default())
-    .execute(connection)
-    .await?;
-    Ok(revoked.rows_affected())
+    .bind(except.map(SessionId::as_str).unwrap_or_default());
+    transaction.execute(statement).await
 }
 
 pub async fn prune(db: &Db, ended_before: Seconds, most: i64) -> Result<u64, DbError> {

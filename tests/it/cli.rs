@@ -55,7 +55,7 @@ fn every_command_explains_itself() {
         let missing: Vec<_> = words.iter().filter(|word| !help.contains(**word)).collect();
         assert!(missing.is_empty(), "{arguments:?}: {missing:?} in {help}");
     }
-    assert_eq!(std::fs::read_dir(server.folder()).expect("a folder").count(), 0, "help has left something behind");
+    assert!(server.is_untouched(), "help has left something behind");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn wrong_usage_is_refused_with_status_2_and_touches_nothing() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
         assert!(output.stdout.is_empty() && said(&output).contains("Usage: hallpass"), "{arguments:?}");
     }
-    assert_eq!(std::fs::read_dir(server.folder()).expect("a folder").count(), 0);
+    assert!(server.is_untouched());
 }
 
 #[test]
@@ -205,10 +205,10 @@ fn what_is_done_beside_the_running_server_takes_effect_there_within_a_second() {
 
 /// Two tokens of the usual account and one of Bo's.
 async fn make_tokens(server: &Server) -> Site {
-    let path = |name: &str| server.folder().join("data").join(name).display().to_string();
+    let secret_file = server.folder().join("data/hallpass.secret").display().to_string();
     let figment = hallpass::figment()
-        .merge(("hallpass.database_url", format!("sqlite:{}", path("hallpass.db"))))
-        .merge(("hallpass.secret_file", path("hallpass.secret")));
+        .merge(("hallpass.database_url", server.database().url()))
+        .merge(("hallpass.secret_file", secret_file));
     let site = Site::open(Config::read(&figment).expect("settings"), Clock::system()).await.expect("a site");
     for (email, name, scopes) in [
         (EMAIL, "Nightly backup", &["read"][..]),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::helpers::{EMAIL, PASSWORD, Page, Server, WireBrowser, encode};
+use crate::helpers::{EMAIL, PASSWORD, Page, Server, WireBrowser, encode, only_on_sqlite};
 
 /// A small file system in memory; mounted by root only.
 struct Disk(PathBuf);
@@ -51,6 +51,9 @@ fn when_refused(browser: &WireBrowser, body: &str) -> Page {
 
 #[test]
 fn a_full_disk_loses_nothing_and_logs_nobody_out() {
+    if !only_on_sqlite("a disk of the program's own") {
+        return;
+    }
     let mut server = Server::prepare(&[]);
     let Some(disk) = Disk::mount(&server.folder().join("data")) else {
         println!("skipped: a file system of its own can be mounted by root only");

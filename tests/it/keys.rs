@@ -1,7 +1,6 @@
 //! The master secret and the signing keys: replaced without logging anyone out, lost not without a word.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, from_str};
@@ -30,11 +29,6 @@ fn logged_in(settings: &[(&str, &str)]) -> (Server, WireBrowser) {
     let mut browser = WireBrowser::new(&server);
     browser.log_in();
     (server, browser)
-}
-
-fn stored(server: &Server) -> (Vec<u8>, PathBuf) {
-    let path = server.folder().join("data/hallpass.db");
-    (fs::read(&path).expect("a database"), path)
 }
 
 #[test]
@@ -72,7 +66,7 @@ fn a_secret_of_digits_stays_text() {
 fn a_wrong_or_lost_secret_is_refused_and_changes_nothing() {
     let (mut server, mut browser) = logged_in(&[]);
     assert!(server.stop());
-    let (before, path) = stored(&server);
+    let before = server.database().content();
     server.set("HALLPASS_SECRET", Some(NEW));
     let said = server.refusal();
     assert!(said.contains("cannot be opened") && said.contains("secret_file"), "{said}");
@@ -89,7 +83,7 @@ fn a_wrong_or_lost_secret_is_refused_and_changes_nothing() {
         fs::write(&secret, content).expect("written");
         assert!(server.refusal().contains("no usable secret"), "{content:?}");
     }
-    assert!(fs::read(&path).expect("a database") == before, "the database was changed");
+    assert!(server.database().content() == before, "the database was changed");
     fs::rename(&aside, &secret).expect("moved");
     server.launch();
     assert_eq!(browser.get("/account").status, 200);

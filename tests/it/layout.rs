@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 /// From left to right: a module uses only what stands to its right.
 #[rustfmt::skip]
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 24] = [
     "main", "cli", "lib", "api_docs", "pages", "api", "upkeep", "auth", "accounts", "personal_tokens", "sessions", "changes", "keyring",
-    "tokens", "audit", "http", "db", "config", "fault", "clock", "id", "named",
+    "tokens", "audit", "nodes", "leases", "http", "db", "config", "fault", "clock", "id", "named",
 ];
 
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn sources() -> Vec<(String, PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = root().join("src");
     let mut folders = vec![root.clone()];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -77,17 +81,32 @@ fn neither_door_knows_the_other() {
 #[test]
 fn sql_stands_in_stores_only() {
     for (_, path, source) in sources() {
-        let is_store = path.ends_with("store.rs") || path.ends_with("src/db.rs");
+        let is_store =
+            path.ends_with("store.rs") || path.starts_with(root().join("src/db")) || path.ends_with("src/db.rs");
         assert!(is_store || !source.contains("sqlx::query"), "{} has SQL", path.display());
         assert!(!source.to_lowercase().contains("returning *"), "{}", path.display());
+        // What is prepared fails once a newer version has added a column.
+        assert!(!source.contains("\"select *") && !source.contains(".* "), "{} asks for all columns", path.display());
     }
 }
 
 #[test]
 fn the_domain_knows_nothing_of_rocket() {
     for (module, path, source) in sources() {
-        const DOMAIN: [&str; 10] =
-            ["tokens", "sessions", "personal_tokens", "accounts", "keyring", "audit", "db", "fault", "clock", "id"];
+        const DOMAIN: [&str; 12] = [
+            "tokens",
+            "sessions",
+            "personal_tokens",
+            "accounts",
+            "keyring",
+            "audit",
+            "leases",
+            "nodes",
+            "db",
+            "fault",
+            "clock",
+            "id",
+        ];
         let domain = DOMAIN.contains(&module.as_str());
         assert!(!(domain && source.contains("rocket::")), "{} uses Rocket", path.display());
     }

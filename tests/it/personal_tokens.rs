@@ -8,7 +8,6 @@ use hallpass::id::PersonalTokenId;
 use hallpass::personal_tokens::{Draft, PersonalToken, TokenError};
 use rocket::futures::future::join_all;
 use rocket::http::Method;
-use sqlx::{Connection, Executor, SqliteConnection};
 
 use crate::helpers::{Browser, EMAIL, NAME, PASSWORD, Page, TestApp, encode};
 
@@ -256,11 +255,9 @@ async fn a_use_that_cannot_be_noted_is_no_failure() {
     let app = TestApp::start().await;
     app.registered().await;
     let text = created(&app, "x", 1).await;
-    let path = app.folder().join("hallpass.db").display().to_string();
-    let mut lock = SqliteConnection::connect(&format!("sqlite:{path}")).await.expect("the database");
-    lock.execute("begin exclusive").await.expect("the lock");
+    let lock = app.database().lock().await;
     assert!(works(&app, &text).await);
-    lock.execute("rollback").await.expect("unlocked");
+    lock.release().await;
     let tokens = app.site().personal_tokens.list(&owner(&app).await.id).await.expect("a list");
     assert_eq!(tokens[0].last_used_at, None, "the lock was none");
 }
@@ -271,7 +268,7 @@ async fn the_database_holds_a_hash_only() {
     app.registered().await;
     let text = created(&app, "Nightly backup", 1).await;
     assert!(works(&app, &text).await);
-    let mut stored = Vec::new();
+    let mut stored = app.database().content().into_bytes();
     for entry in fs::read_dir(app.folder()).expect("a folder") {
         stored.extend(fs::read(entry.expect("a file").path()).expect("its bytes"));
     }

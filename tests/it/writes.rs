@@ -6,9 +6,14 @@ use std::path::Path;
 use rocket::futures::future::join_all;
 use rocket::http::Method;
 
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, only_on_sqlite};
 
 const EXPIRED: i64 = 901;
+
+/// The statements of both engines are the same; only SQLite tells from outside how many there were.
+fn counted() -> bool {
+    only_on_sqlite("its log of commits is counted")
+}
 
 /// Committed transactions in the log since its last reset. Each ends with a frame that says how large the database
 /// is then (https://sqlite.org/fileformat2.html#the_write_ahead_log).
@@ -22,6 +27,9 @@ fn commits(folder: &Path) -> usize {
 
 #[rocket::async_test]
 async fn a_generation_costs_three_writes_however_many_requests() {
+    if !counted() {
+        return;
+    }
     let app = TestApp::start().await;
     let mut browser = app.registered().await;
     let mut all = Vec::new();
@@ -54,6 +62,9 @@ async fn a_generation_costs_three_writes_however_many_requests() {
 
 #[rocket::async_test]
 async fn redelivery_writes_nothing() {
+    if !counted() {
+        return;
+    }
     let app = TestApp::start().await;
     let browser = app.registered().await;
     app.advance(EXPIRED);
@@ -68,6 +79,9 @@ async fn redelivery_writes_nothing() {
 
 #[rocket::async_test]
 async fn a_personal_token_costs_one_write_a_minute_however_many_requests() {
+    if !counted() {
+        return;
+    }
     let app = TestApp::start().await;
     app.registered().await;
     let token = crate::personal_tokens::created(&app, "Nightly backup", 30).await;

@@ -1,11 +1,12 @@
 """A PostgreSQL of the tests' own: a cluster in a temporary folder, on a free loopback port, removed afterwards.
 
-python3 tests/shared/postgres.py COMMAND …   runs a command that finds it by HALLPASS_TEST_POSTGRES
+python3 tests/shared/postgres.py COMMAND …   runs a command that finds it by TEST_POSTGRES
 """
 
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -131,6 +132,8 @@ def program(name):
 
 
 if __name__ == "__main__":
+    # Stopped from outside, it tidies up, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with Postgres() as postgres:
-        environment = os.environ | {"HALLPASS_TEST_POSTGRES": postgres.url, "HALLPASS_TEST_POSTGRES_CA": str(postgres.ca)}
+        environment = os.environ | {"TEST_POSTGRES": postgres.url, "TEST_POSTGRES_CA": str(postgres.ca)}
         sys.exit(subprocess.run(sys.argv[1:], env=environment).returncode)

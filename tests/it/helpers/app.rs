@@ -4,7 +4,7 @@ use hallpass::clock::Clock;
 use rocket::local::asynchronous::Client;
 use tempfile::TempDir;
 
-use super::{Browser, Program};
+use super::{Browser, Database, Program};
 
 /// The time when a test begins: 22 November 2026, 12:00:00 UTC.
 const START: i64 = 1_795_348_800;
@@ -14,6 +14,7 @@ pub struct TestApp {
     client: Client,
     clock: Clock,
     folder: TempDir,
+    database: Database,
 }
 
 impl TestApp {
@@ -32,47 +33,51 @@ impl TestApp {
         extend: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self::open(settings, folder, Clock::manual(START), extend).await
+        let database = Database::new(&folder.path().join("hallpass.db"));
+        database.make_secret(&folder.path().join("hallpass.secret"));
+        Self::open(settings, folder, database, Clock::manual(START), extend).await
     }
 
     /// Stops the site and starts it again on what it stored, as after a crash of the process.
     pub async fn restart(self, settings: &[(&str, &str)]) -> Self {
-        let Self { client, clock, folder } = self;
+        let Self { client, clock, folder, database } = self;
         drop(client);
-        Self::open(settings, folder, clock, |rocket| rocket).await
+        Self::open(settings, folder, database, clock, |rocket| rocket).await
     }
 
     /// Copies the database while the site is stopped.
     pub async fn back_up(self) -> Self {
-        self.copy("hallpass.db", "backup.db").await
+        self.stopped().await;
+        self.database.back_up(&self.folder.path().join("backup"));
+        self.restart(&[]).await
     }
 
     /// Goes back to what was copied.
     pub async fn restore(self) -> Self {
-        self.copy("backup.db", "hallpass.db").await
+        self.stopped().await;
+        self.database.restore(&self.folder.path().join("backup"));
+        self.restart(&[]).await
     }
 
-    async fn copy(self, from: &str, to: &str) -> Self {
+    async fn stopped(&self) {
         self.site().db.close().await;
         for ending in ["-wal", "-shm"] {
             let beside = self.folder.path().join(format!("hallpass.db{ending}"));
             assert!(!beside.exists(), "checkpointed when it was stopped");
         }
-        std::fs::copy(self.folder.path().join(from), self.folder.path().join(to)).expect("a copy");
-        self.restart(&[]).await
     }
 
     async fn open(
         settings: &[(&str, &str)],
         folder: TempDir,
+        database: Database,
         clock: Clock,
         extend: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
     ) -> Self {
-        let path = |name: &str| folder.path().join(name).display().to_string();
         let mut figment =
             Figment::from(rocket::Config { log_level: rocket::config::LogLevel::Off, ..Default::default() })
-                .merge(("hallpass.database_url", format!("sqlite:{}", path("hallpass.db"))))
-                .merge(("hallpass.secret_file", path("hallpass.secret")))
+                .merge(("hallpass.database_url", database.url()))
+                .merge(("hallpass.secret_file", folder.path().join("hallpass.secret").display().to_string()))
                 // A setting like any other: what is tested here is not how long Argon2 takes.
                 .merge(("hallpass.argon2_memory_kib", 8))
                 .merge(("hallpass.argon2_iterations", 1));
@@ -81,7 +86,7 @@ impl TestApp {
         }
         let rocket = extend(hallpass::rocket_at(figment, clock.clone()));
         let client = Client::untracked(rocket).await.expect("the site starts");
-        Self { client, clock, folder }
+        Self { client, clock, folder, database }
     }
 
     /// A browser without cookies.
@@ -115,6 +120,10 @@ impl TestApp {
 
     pub fn advance(&self, seconds: i64) {
         self.clock.advance(seconds);
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     pub fn folder(&self) -> &std::path::Path {

@@ -2,6 +2,7 @@
 
 mod app;
 mod browser;
+mod database;
 pub mod html;
 mod page;
 pub mod program;
@@ -12,6 +13,7 @@ mod wire;
 
 pub use app::TestApp;
 pub use browser::{Browser, Cookie, encode};
+pub use database::{Database, on_postgres, only_on_sqlite};
 pub use page::Page;
 pub use program::Program;
 pub use server::Server;

@@ -7,13 +7,18 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::{Database, on_postgres};
+
 /// Where a started program's log goes, in its folder.
 const LOG: &str = "server.log";
+
+const SECRET: &str = "data/hallpass.secret";
 
 /// The real program in a folder of its own, as an operator starts it.
 pub struct Server {
     folder: TempDir,
     port: u16,
+    database: Database,
     settings: Vec<(String, String)>,
     child: Option<Child>,
     /// What it printed when it was ready.
@@ -31,8 +36,15 @@ impl Server {
     pub fn prepare(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
-        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { folder, port, settings, child: None, greeting: String::new() }
+        let mut all = Vec::new();
+        let database = Database::new(&folder.path().join("data/hallpass.db"));
+        // SQLite is what there is without a setting.
+        if on_postgres() {
+            database.make_secret(&folder.path().join(SECRET));
+            all.push(("HALLPASS_DATABASE_URL".to_owned(), database.url()));
+        }
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self { folder, port, database, settings: all, child: None, greeting: String::new() }
     }
 
     /// Starts the program and waits until it says that it is ready.
@@ -104,6 +116,11 @@ impl Server {
         assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
     }
 
+    /// What it stores, for programs of the test's own.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -111,6 +128,13 @@ impl Server {
     /// Its number, while it runs.
     pub fn process(&self) -> u32 {
         self.child.as_ref().expect("it was started").id()
+    }
+
+    /// Whether there is nothing in the folder that was not there before the first start.
+    pub fn is_untouched(&self) -> bool {
+        let entries = |path: &Path| std::fs::read_dir(path).map_or(0, Iterator::count);
+        let given = usize::from(on_postgres());
+        entries(self.folder()) == given && entries(&self.folder().join("data")) == given
     }
 
     pub fn folder(&self) -> &Path {

@@ -1,0 +1,99 @@
+//! The engine for several nodes: a server, on this machine or elsewhere.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::postgres::PgListener;
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
+use tokio::time::{sleep, timeout};
+
+use super::OpenError;
+use crate::config::Config;
+
+/// Enough to keep several processors of the server busy; few enough for its default of 100, and a handful of nodes.
+const CONNECTIONS: u32 = 16;
+
+/// A connection that was used later than this ago is taken to be there still.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// Before another attempt to be told: until then, who wants to know asks.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+const CHANNEL: &str = "hallpass_changes";
+pub const NOTIFY: &str = "select pg_notify('hallpass_changes', '')";
+
+pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenError> {
+    AnyPoolOptions::new()
+        .max_connections(config.database_connections.unwrap_or(CONNECTIONS))
+        .acquire_timeout(patience)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, seen| {
+            Box::pin(async move { Ok(seen.idle_for < TRUSTED_FOR || answers(connection, patience).await) })
+        })
+        // Of one whose server does not answer, nobody would ever come back otherwise.
+        .after_release(move |connection, _| Box::pin(async move { Ok(answers(connection, patience).await) }))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                // A node that is frozen in the middle of a transaction must not keep the others waiting.
+                let settings = format!(
+                    "set application_name = 'hallpass'; set statement_timeout = {0}; set lock_timeout = {0}; \
+                     set idle_in_transaction_session_timeout = {0}",
+                    patience.as_millis()
+                );
+                connection.execute(sqlx::AssertSqlSafe(settings)).await?;
+                Ok(())
+            })
+        })
+        .connect(&config.database_url)
+        .await
+        .map_err(OpenError::Connect)
+}
+
+async fn answers(connection: &mut AnyConnection, patience: Duration) -> bool {
+    timeout(patience, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+}
+
+/// What other processes notify of. It may come late, or not at all: nothing may depend on it.
+pub struct Notices {
+    url: Option<Arc<str>>,
+    listener: Option<PgListener>,
+}
+
+impl Notices {
+    pub fn none() -> Self {
+        Self { url: None, listener: None }
+    }
+
+    pub fn of(url: &Arc<str>) -> Self {
+        Self { url: Some(Arc::clone(url)), listener: None }
+    }
+
+    /// Returns when there is something new.
+    pub async fn next(&mut self) {
+        let Some(url) = self.url.clone() else { return pending().await };
+        loop {
+            match &mut self.listener {
+                Some(listener) => match listener.recv().await {
+                    // One look finds everything that is new.
+                    Ok(_) => {
+                        while listener.next_buffered().is_some() {}
+                        return;
+                    }
+                    Err(_) => self.listener = None,
+                },
+                None => match listen(&url).await {
+                    Ok(listener) => self.listener = Some(listener),
+                    Err(_) => sleep(LISTEN_AGAIN_AFTER).await,
+                },
+            }
+        }
+    }
+}
+
+async fn listen(url: &str) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect(url).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}

@@ -1,0 +1,81 @@
+//! The embedded engine: a file beside the program.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyPool, Connection, Executor};
+
+use super::OpenError;
+use crate::config::Config;
+
+/// Of each connection. What is asked often is remembered elsewhere, and the system caches the file.
+const CACHE_KIB: u32 = 512;
+
+/// A deferred transaction that reads first cannot wait for SQLite's lock when it comes to write.
+pub const BEGIN: &str = "begin immediate";
+
+/// The connections that read, and the one that writes.
+pub async fn open(config: &Config, patience: Duration) -> Result<(AnyPool, AnyPool), OpenError> {
+    create_file(&path(&config.database_url))?;
+    let write = pool(&config.database_url, 1, patience, "").await?;
+    let connections = config.database_connections.unwrap_or_else(readers);
+    let read = pool(&config.database_url, connections, patience, "pragma query_only = 1;").await?;
+    Ok((read, write))
+}
+
+/// Connections that read, each with a thread and memory of its own: some wait for the disk while others work.
+fn readers() -> u32 {
+    let processors = available_parallelism().map_or(1, usize::from);
+    (2 * processors as u32).clamp(4, 16)
+}
+
+async fn pool(url: &str, connections: u32, patience: Duration, pragmas: &'static str) -> Result<AnyPool, OpenError> {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(patience)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // No network between: to ask each time whether it is still there would take as long as most statements.
+        .test_before_acquire(false)
+        // After a full disk SQLite has ended the transaction by itself, and sqlx takes it for open ever after.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                // Synchronous full: what was answered survives a loss of power.
+                let settings = format!(
+                    "pragma busy_timeout = {}; pragma journal_mode = wal; pragma synchronous = full; \
+                     pragma foreign_keys = on; pragma cache_size = -{CACHE_KIB}; {pragmas}",
+                    patience.as_millis()
+                );
+                connection.execute(sqlx::AssertSqlSafe(settings)).await?;
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await
+        .map_err(OpenError::Connect)
+}
+
+/// `sqlite:data/x.db` and `sqlite:///data/x.db` as the path of a file.
+pub fn path(url: &str) -> PathBuf {
+    let rest = url.strip_prefix("sqlite:").unwrap_or(url);
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let path = rest.split('?').next().unwrap_or(rest);
+    PathBuf::from(percent_decode_str(path).decode_utf8_lossy().as_ref())
+}
+
+/// An empty file, if there is none, which its owner only can read.
+pub fn create_file(path: &Path) -> Result<(), OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| OpenError::File(path.to_owned(), error))
+}
