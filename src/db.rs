@@ -1,5 +1,6 @@
 //! The database: open, migrate, ask, write, health. SQL itself stands in the `store.rs` files.
 
+mod copy;
 mod postgres;
 mod sqlite;
 mod writer;
@@ -7,7 +8,7 @@ mod writer;
 use std::borrow::Cow;
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use sqlx::{Any, AnyPool, Row};
 use tokio::time::timeout;
 
 use crate::config::Config;
+pub use copy::copy;
 pub use postgres::Notices;
 use writer::Writer;
 
@@ -124,6 +126,21 @@ pub enum OpenError {
     Migrate(MigrateError),
 }
 
+/// There is no copy; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("{0} exists already, and nothing is overwritten. Name another file")]
+    Exists(PathBuf),
+    #[error("cannot write {0}: {1}. Check that this user may write there, and that there is space")]
+    File(PathBuf, io::Error),
+    #[error("the database could not be copied: {0}. Check that there is space for another of its size")]
+    Copy(sqlx::Error),
+    #[error(
+        "this is a backup of SQLite. For PostgreSQL: pg_dump --format=custom --file=FILE \"$HALLPASS_DATABASE_URL\""
+    )]
+    Postgres,
+}
+
 impl Db {
     /// Connects, and creates an SQLite file that is missing, readable by its owner only.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
@@ -139,23 +156,48 @@ impl Db {
         Ok(Self { read: pool.clone(), write: pool, engine, patience })
     }
 
+    /// The same for a database that must be there: nothing is created.
+    pub async fn open_existing(config: &Config) -> Result<Self, OpenError> {
+        let path = sqlite::path(&config.database_url);
+        if config.is_sqlite() && !path.exists() {
+            return Err(OpenError::File(path, io::ErrorKind::NotFound.into()));
+        }
+        Self::open(config).await
+    }
+
+    /// Copies an SQLite database to a file that does not exist yet, as it is at one moment, while it is in use.
+    pub async fn back_up(&self, file: &Path) -> Result<(), BackupError> {
+        match self.engine {
+            Engine::Sqlite(_) => sqlite::back_up(&self.write, file).await,
+            Engine::Postgres { .. } => Err(BackupError::Postgres),
+        }
+    }
+
     /// Brings the tables to this version. Returns how many migrations have been applied in all.
     ///
     /// # Errors
     /// Also if a newer version has changed them in a way that this one cannot work with; one that has only added to
     /// them leaves this one at work.
     pub async fn migrate(&self) -> Result<usize, OpenError> {
-        match MIGRATIONS.run(&self.write).await {
-            Ok(()) => Ok(MIGRATIONS.iter().count()),
-            Err(MigrateError::VersionMissing(version)) if !self.is_compatible().await => Err(OpenError::Newer(version)),
-            Err(MigrateError::VersionMissing(_)) => {
-                let migrations = Cow::Borrowed(&*MIGRATIONS.migrations);
-                let known = Migrator { migrations, ignore_missing: true, ..Migrator::DEFAULT };
-                known.run(&self.write).await.map_err(OpenError::Migrate)?;
-                Ok(MIGRATIONS.iter().count())
+        let mut done = self.run(&MIGRATIONS).await;
+        if let Err(MigrateError::VersionMissing(version)) = done {
+            if !self.is_compatible().await {
+                return Err(OpenError::Newer(version));
             }
+            let migrations = Cow::Borrowed(&*MIGRATIONS.migrations);
+            done = self.run(&Migrator { migrations, ignore_missing: true, ..Migrator::DEFAULT }).await;
+        }
+        match done {
+            Ok(()) => Ok(MIGRATIONS.iter().count()),
             Err(MigrateError::Execute(error)) => Err(OpenError::Connect(error)),
             Err(error) => Err(OpenError::Migrate(error)),
+        }
+    }
+
+    async fn run(&self, migrations: &Migrator) -> Result<(), MigrateError> {
+        match &self.engine {
+            Engine::Sqlite(_) => migrations.run(&self.write).await,
+            Engine::Postgres { url } => postgres::migrate(url, migrations).await,
         }
     }
 

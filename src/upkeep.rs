@@ -1,9 +1,12 @@
 //! What goes on in the background: keys are read again and made when due, and what has long expired is deleted.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rocket::fairing::AdHoc;
 use rocket::tokio;
+use rocket::tokio::task::JoinHandle;
+use rocket::tokio::time::timeout;
 
 use crate::audit;
 use crate::auth::Site;
@@ -28,21 +31,44 @@ const MEET_EVERY: u64 = 6;
 /// In ticks of [`KEYS_EVERY`]: ten minutes.
 const PRUNE_EVERY: u64 = 120;
 
+/// A server that stops does not wait longer for a database that is away.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+
 /// Small batches leave the database's one writer to the visitors in between.
 const BATCH: i64 = 500;
 
 /// Longer than a year: who looks after their account once a year sees what happened since.
 const EVENTS_KEPT: Seconds = 400 * DAY;
 
+/// The work of a server, in its state.
+#[derive(Clone, Default)]
+pub struct Upkeep(Arc<Mutex<Option<JoinHandle<()>>>>);
+
+impl Upkeep {
+    /// Until the server has stopped and has said so to the others; not for long.
+    pub async fn ended(&self) {
+        let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(work) = work {
+            let _ = timeout(LEAVES_WITHIN, work).await;
+        }
+    }
+}
+
 /// Starts the work when the server is up; it ends with the server.
 pub fn stage() -> AdHoc {
-    AdHoc::on_liftoff("hallpass: upkeep", |rocket| {
+    AdHoc::on_ignite("hallpass: upkeep", |rocket| async {
+        rocket.manage(Upkeep::default()).attach(work_from_liftoff())
+    })
+}
+
+fn work_from_liftoff() -> AdHoc {
+    AdHoc::on_liftoff("hallpass: upkeep begins", |rocket| {
         Box::pin(async move {
             let Some(site) = rocket.state::<Site>().cloned() else { return };
             let address = format!("{}:{}", rocket.config().address, rocket.config().port);
             let node = Node::starting(&site.config, &site.clock, address);
             let mut shutdown = rocket.shutdown();
-            tokio::spawn(async move {
+            let work = tokio::spawn(async move {
                 tokio::select! {
                     () = work(&site, &node) => {}
                     () = listen(&site) => {}
@@ -51,6 +77,9 @@ pub fn stage() -> AdHoc {
                 // Whether or not it can be said, it is noticed a minute later.
                 let _ = nodes::leave(&site.db, &node.id).await;
             });
+            if let Some(upkeep) = rocket.state::<Upkeep>() {
+                *upkeep.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+            }
         })
     })
 }
@@ -59,7 +88,7 @@ async fn listen(site: &Site) {
     let (mut deaf, mut notices) = (false, site.db.notices());
     loop {
         tokio::time::sleep(CHANGES_NOT_WITHIN).await;
-        let _ = tokio::time::timeout(CHANGES_EVERY, notices.next()).await;
+        let _ = timeout(CHANGES_EVERY, notices.next()).await;
         let heard = site.changes.listen().await;
         if let Err(error) = &heard
             && !deaf

@@ -255,6 +255,11 @@ impl Config {
         &self.shown
     }
 
+    /// The same settings for another database; none if that is no address of one.
+    pub(crate) fn with_database(&self, url: &str) -> Option<Self> {
+        Some(Self { database_url: database_url(url)?, ..self.clone() })
+    }
+
     /// Whether the database is a file beside the program.
     pub fn is_sqlite(&self) -> bool {
         self.database_url.starts_with("sqlite:")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgListener;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::time::{sleep, timeout};
@@ -49,6 +50,15 @@ pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenEr
         .connect(&config.database_url)
         .await
         .map_err(OpenError::Connect)
+}
+
+/// On a connection of its own: a migration may take its time, and one that fails keeps sqlx's lock until its connection
+/// ends.
+pub async fn migrate(url: &str, migrations: &Migrator) -> Result<(), MigrateError> {
+    let connection = AnyPoolOptions::new().max_connections(1).connect(url).await?;
+    let done = migrations.run(&connection).await;
+    connection.close().await;
+    done
 }
 
 async fn answers(connection: &mut AnyConnection, patience: Duration) -> bool {

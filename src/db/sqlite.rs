@@ -1,6 +1,7 @@
 //! The embedded engine: a file beside the program.
 
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Connection, Executor};
 
-use super::OpenError;
+use super::{BackupError, OpenError};
 use crate::config::Config;
 
 /// Of each connection. What is asked often is remembered elsewhere, and the system caches the file.
@@ -60,6 +61,37 @@ async fn pool(url: &str, connections: u32, patience: Duration, pragmas: &'static
         .map_err(OpenError::Connect)
 }
 
+/// SQLite copies it as it is at one moment; what is being written goes on.
+pub async fn back_up(pool: &AnyPool, file: &Path) -> Result<(), BackupError> {
+    let failed = |error| BackupError::File(file.to_owned(), error);
+    if file.exists() {
+        return Err(BackupError::Exists(file.to_owned()));
+    }
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    // What was interrupted must not look like a backup.
+    let part = file.with_file_name(name);
+    let _ = fs::remove_file(&part);
+    new_file(&part).map_err(failed)?;
+    let copied = async {
+        let mut connection = pool.acquire().await?;
+        let to = part.to_string_lossy().into_owned();
+        sqlx::query("vacuum into $1").bind(to).execute(&mut *connection).await?;
+        Ok(())
+    };
+    let kept = match copied.await {
+        Ok(()) => fs::File::open(&part)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| fs::rename(&part, file))
+            .map_err(failed),
+        Err(error) => Err(BackupError::Copy(error)),
+    };
+    if kept.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    kept
+}
+
 /// `sqlite:data/x.db` and `sqlite:///data/x.db` as the path of a file.
 pub fn path(url: &str) -> PathBuf {
     let rest = url.strip_prefix("sqlite:").unwrap_or(url);
@@ -73,9 +105,13 @@ pub fn create_file(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
     }
+    new_file(path).map_err(|error| OpenError::File(path.to_owned(), error))
+}
+
+fn new_file(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| OpenError::File(path.to_owned(), error))
+    options.open(path).map(drop)
 }

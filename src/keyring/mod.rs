@@ -42,6 +42,15 @@ pub enum KeyringError {
     Secret(#[from] SecretError),
 }
 
+/// Whether the master secret of the settings opens the keys in a database.
+pub async fn check(db: &Db, config: &Config) -> Result<(), KeyringError> {
+    let secret = MasterSecret::load(config, false)?;
+    for sealed in store::all(db).await? {
+        sealed.open(&secret)?;
+    }
+    Ok(())
+}
+
 impl Keyring {
     /// Reads the master secret and opens every key under it; makes secret and first key on a new database.
     pub async fn open(db: &Db, clock: &Clock, config: &Config) -> Result<Self, KeyringError> {

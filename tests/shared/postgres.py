@@ -87,7 +87,7 @@ class Postgres:
 
     def sql(self, text, database=NAME):
         """Runs SQL; returns the rows, unaligned."""
-        psql = [shutil.which("psql") or program("psql"), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", text]
+        psql = [program("psql"), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", text]
         done = subprocess.run([*psql, self.url_of(database)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
@@ -135,5 +135,10 @@ if __name__ == "__main__":
     # Stopped from outside, it tidies up, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with Postgres() as postgres:
-        environment = os.environ | {"TEST_POSTGRES": postgres.url, "TEST_POSTGRES_CA": str(postgres.ca)}
+        environment = os.environ | {
+            "TEST_POSTGRES": postgres.url,
+            "TEST_POSTGRES_CA": str(postgres.ca),
+            # Debian's psql and pg_dump first look for the right version, which takes longer than the work.
+            "PATH": f"{Path(program('psql')).parent}{os.pathsep}{os.environ['PATH']}",
+        }
         sys.exit(subprocess.run(sys.argv[1:], env=environment).returncode)

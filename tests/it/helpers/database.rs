@@ -11,6 +11,7 @@ const TEST_POSTGRES: &str = "TEST_POSTGRES";
 const SECRET: &str = "a secret of tests that is long enough";
 
 /// Where a site of a test keeps its data: a file in its folder, or a schema of its own.
+#[derive(Clone)]
 pub enum Database {
     Sqlite(String),
     Postgres { server: String, schema: String },

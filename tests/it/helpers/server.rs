@@ -47,6 +47,18 @@ impl Server {
         Self { folder, port, database, settings: all, child: None, greeting: String::new() }
     }
 
+    /// Another server of the same site; nothing is started yet.
+    pub fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        let mut other = Self::prepare(&[]);
+        other.database = self.database.clone();
+        other.settings = self.settings.clone();
+        other.set("HALLPASS_DATABASE_URL", Some(&self.database.url()));
+        other.set("HALLPASS_SECRET_FILE", Some(&self.folder().join(SECRET).display().to_string()));
+        other.set("HALLPASS_PUBLIC_URL", Some(&format!("http://localhost:{}", self.port)));
+        settings.iter().for_each(|(name, value)| other.set(name, Some(value)));
+        other
+    }
+
     /// Starts the program and waits until it says that it is ready.
     pub fn launch(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.path().join(LOG)).expect("a file");

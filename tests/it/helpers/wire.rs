@@ -17,6 +17,11 @@ impl WireBrowser {
         Self { port: server.port(), jar: BTreeMap::new() }
     }
 
+    /// The same browser, led to another server of the site.
+    pub fn at(&self, server: &Server) -> Self {
+        Self { port: server.port(), jar: self.jar.clone() }
+    }
+
     /// One request whose answer's cookies are not kept.
     pub fn send_and_lose(&self, method: &str, target: &str, body: Option<&str>) -> io::Result<Page> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;

@@ -1,0 +1,259 @@
+//! A whole site from one database into another, of the same engine or not: all of it or nothing.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AssertSqlSafe, Row, Transaction};
+
+use super::{Db, DbError, Engine, MIGRATIONS, sqlite};
+use crate::clock::Seconds;
+
+/// Rows of one statement; values of each are at most 23, and SQLite takes 32,766.
+const TOGETHER: usize = 200;
+
+/// What is copied. The rest tells of processes that run, and has no meaning elsewhere.
+#[rustfmt::skip]
+const TABLES: [Table; 8] = [
+    Table { name: "users", key: &["id"],
+            texts: &["id", "email", "email_key", "name", "password_hash"],
+            numbers: &["password_changed_at", "admin_at", "locked_at", "created_at"] },
+    Table { name: "sessions", key: &["id"],
+            texts: &["id", "user_id", "salt", "revoked_reason", "browser_id", "user_agent", "address"],
+            numbers: &["generation", "parent", "rotated_at", "confirmed_at", "settled_at", "recoveries", "recoveries_since",
+                       "remembered_at", "auth_time", "created_at", "idle_expires_at", "expires_at", "revoked_at"] },
+    Table { name: "security_events", key: &["id"],
+            texts: &["id", "user_id", "session_id", "kind", "user_agent", "address"],
+            numbers: &["at"] },
+    Table { name: "known_browsers", key: &["user_id", "browser_id"],
+            texts: &["user_id", "browser_id"],
+            numbers: &["seen_at"] },
+    Table { name: "throttles", key: &["key"],
+            texts: &["key"],
+            numbers: &["count", "resets_at"] },
+    Table { name: "signing_keys", key: &["id"],
+            texts: &["id", "algorithm", "sealed_private_key"],
+            numbers: &["created_at", "signs_from"] },
+    Table { name: "one_time_tokens", key: &["hash"],
+            texts: &["hash", "purpose"],
+            numbers: &["created_at", "expires_at", "consumed_at"] },
+    Table { name: "personal_tokens", key: &["id"],
+            texts: &["id", "user_id", "hash", "name", "scopes"],
+            numbers: &["created_at", "expires_at", "last_used_at", "revoked_at"] },
+];
+
+/// Tables whose rows are not copied.
+#[cfg(test)]
+const LEFT: [&str; 4] = ["changes", "leases", "nodes", "compatibility"];
+
+struct Table {
+    name: &'static str,
+    key: &'static [&'static str],
+    texts: &'static [&'static str],
+    numbers: &'static [&'static str],
+}
+
+/// How many rows of a table have been copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    pub table: &'static str,
+    pub rows: u64,
+}
+
+/// Nothing has been copied; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    #[error("the source has the tables of another version of hallpass. Run `hallpass migrate` on it first")]
+    Version,
+    #[error(
+        "there are {rows} rows in the table {table} of the target, and nothing is mixed. Name a database that is empty, \
+         or in which hallpass has never been started"
+    )]
+    NotEmpty { table: &'static str, rows: u64 },
+    #[error("the table {table} does not read the same in both databases after the copy, which is undone")]
+    Differs { table: &'static str },
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<sqlx::Error> for CopyError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+/// A row as it is bound again.
+struct Values {
+    texts: Vec<Option<String>>,
+    numbers: Vec<Option<Seconds>>,
+}
+
+/// What a table holds, whatever the order of its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    rows: u64,
+    digests: u128,
+}
+
+/// Copies everything from `source`, which nobody can write to meanwhile, into `target`, which has the tables of this
+/// version and no rows, and reads it back before it commits.
+pub async fn copy(source: &Db, target: &Db) -> Result<Vec<Copied>, CopyError> {
+    let mut from = begin(source).await?;
+    let applied = sqlx::query("select version from _sqlx_migrations order by version").fetch_all(&mut *from).await?;
+    let applied: Vec<i64> = applied.iter().map(|row| row.try_get("version")).collect::<Result<_, _>>()?;
+    if applied != MIGRATIONS.iter().map(|migration| migration.version).collect::<Vec<_>>() {
+        return Err(CopyError::Version);
+    }
+    let mut to = begin(target).await?;
+    for table in &TABLES {
+        match table.sum(&mut to).await?.rows {
+            0 => {}
+            rows => return Err(CopyError::NotEmpty { table: table.name, rows }),
+        }
+    }
+    let mut copied = Vec::new();
+    for table in &TABLES {
+        let mut sum = Sum::default();
+        let mut after = None;
+        loop {
+            let rows = table.page(&mut from, after.as_deref()).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(table.key_of(last)?);
+            let rows = rows.iter().map(|row| table.values(row)).collect::<Result<Vec<_>, _>>()?;
+            rows.iter().for_each(|row| sum.add(row));
+            table.insert(&mut to, rows).await?;
+        }
+        if table.sum(&mut to).await? != sum {
+            return Err(CopyError::Differs { table: table.name });
+        }
+        copied.push(Copied { table: table.name, rows: sum.rows });
+    }
+    to.commit().await?;
+    Ok(copied)
+}
+
+/// A transaction beside which nobody writes.
+async fn begin(db: &Db) -> Result<Transaction<'static, Any>, sqlx::Error> {
+    match db.engine {
+        Engine::Sqlite(_) => db.write.begin_with(sqlite::BEGIN).await,
+        Engine::Postgres { .. } => {
+            let mut transaction = db.write.begin().await?;
+            for table in &TABLES {
+                let lock = format!("lock table {} in share row exclusive mode", table.name);
+                sqlx::query(AssertSqlSafe(lock)).execute(&mut *transaction).await?;
+            }
+            Ok(transaction)
+        }
+    }
+}
+
+impl Table {
+    fn columns(&self) -> impl Iterator<Item = &'static str> {
+        self.texts.iter().chain(self.numbers).copied()
+    }
+
+    /// The rows that follow one with this key, or the first.
+    async fn page(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        after: Option<&[String]>,
+    ) -> Result<Vec<AnyRow>, sqlx::Error> {
+        let columns: Vec<_> = self.columns().collect();
+        let (columns, key) = (columns.join(", "), self.key.join(", "));
+        let places: Vec<_> = (1..=self.key.len()).map(|place| format!("${place}")).collect();
+        let after_key = after.map(|_| format!("where ({key}) > ({})", places.join(", "))).unwrap_or_default();
+        let text = format!("select {columns} from {} {after_key} order by {key} limit {TOGETHER}", self.name);
+        let query = sqlx::query(AssertSqlSafe(text));
+        after
+            .into_iter()
+            .flatten()
+            .fold(query, |query, part| query.bind(part.clone()))
+            .fetch_all(&mut **transaction)
+            .await
+    }
+
+    fn key_of(&self, row: &AnyRow) -> Result<Vec<String>, sqlx::Error> {
+        self.key.iter().map(|column| row.try_get(*column)).collect()
+    }
+
+    fn values(&self, row: &AnyRow) -> Result<Values, sqlx::Error> {
+        Ok(Values {
+            texts: self.texts.iter().map(|column| row.try_get(*column)).collect::<Result<_, _>>()?,
+            numbers: self.numbers.iter().map(|column| row.try_get(*column)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    async fn insert(&self, transaction: &mut Transaction<'static, Any>, rows: Vec<Values>) -> Result<(), sqlx::Error> {
+        let columns: Vec<_> = self.columns().collect();
+        let width = columns.len();
+        let row = |row: usize| {
+            let places: Vec<_> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
+            format!("({})", places.join(", "))
+        };
+        let places: Vec<_> = (0..rows.len()).map(row).collect();
+        let text = format!("insert into {} ({}) values {}", self.name, columns.join(", "), places.join(", "));
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for Values { texts, numbers } in rows {
+            query = texts.into_iter().fold(query, |query, text| query.bind(text));
+            query = numbers.into_iter().fold(query, |query, number| query.bind(number));
+        }
+        query.execute(&mut **transaction).await?;
+        Ok(())
+    }
+
+    async fn sum(&self, transaction: &mut Transaction<'static, Any>) -> Result<Sum, sqlx::Error> {
+        let (mut sum, mut after) = (Sum::default(), None);
+        loop {
+            let rows = self.page(transaction, after.as_deref()).await?;
+            let Some(last) = rows.last() else { return Ok(sum) };
+            after = Some(self.key_of(last)?);
+            for row in &rows {
+                sum.add(&self.values(row)?);
+            }
+        }
+    }
+}
+
+impl Sum {
+    fn add(&mut self, row: &Values) {
+        let digest = digest(&SHA256, format!("{:?}{:?}", row.texts, row.numbers).as_bytes());
+        let start = digest.as_ref().first_chunk().copied().unwrap_or_default();
+        self.rows += 1;
+        self.digests = self.digests.wrapping_add(u128::from_be_bytes(start));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_table_and_every_column_is_copied_or_left_on_purpose() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        let figment = crate::config::defaults().merge(("hallpass.database_url", url));
+        let db = Db::open(&crate::config::Config::read(&figment).expect("settings")).await.expect("a database");
+        db.migrate().await.expect("tables");
+        let statement = sqlx::query(
+            "select t.name as name, c.name as column_name, c.type as type
+             from sqlite_schema as t join pragma_table_info(t.name) as c where t.type = 'table'",
+        );
+        let there: BTreeSet<(String, String, String)> = db
+            .fetch_all(statement)
+            .await
+            .expect("columns")
+            .iter()
+            .map(|row| (row.get("name"), row.get("column_name"), row.get::<String, _>("type").to_lowercase()))
+            .filter(|(table, ..): &(String, String, String)| !table.starts_with('_') && !LEFT.contains(&table.as_str()))
+            .collect();
+        let column = |table: &Table, name: &str, kind: &str| (table.name.to_owned(), name.to_owned(), kind.to_owned());
+        let copied: BTreeSet<_> = TABLES
+            .iter()
+            .flat_map(|table| {
+                let texts = table.texts.iter().map(|name| column(table, name, "text"));
+                texts.chain(table.numbers.iter().map(|name| column(table, name, "bigint"))).collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(copied, there);
+    }
+}
