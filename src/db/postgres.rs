@@ -26,6 +26,9 @@ const CHANNEL: &str = "hallpass_changes";
 pub const NOTIFY: &str = "select pg_notify('hallpass_changes', '')";
 
 pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenError> {
+    // A pool would try again until its time is over, and not say why.
+    let first = AnyConnection::connect(&config.database_url).await.map_err(OpenError::Connect)?;
+    let _ = first.close().await;
     AnyPoolOptions::new()
         .max_connections(config.database_connections.unwrap_or(CONNECTIONS))
         .acquire_timeout(patience)
