@@ -1,0 +1,66 @@
+//! The rules that the site follows: those of production, and mistakes that each alter one thing of them.
+
+use hallpass::sessions::rotation::{self, Carrier, Decision, Family, Mark};
+
+use super::world::{NOW, Row};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    OfProduction,
+    StrictOneUse,
+    SameSuccessorForAWhile,
+    AnotherSuccessorEachTime,
+    NeverAsk,
+    SettledOnceConfirmed,
+    CookiesInTheJar,
+    RefusalsClear,
+    UnconditionalWrites,
+}
+
+impl Rules {
+    pub fn decide(self, family: &Family, presented: u8, grace: u8, carrier: Carrier) -> Decision {
+        let presented = i64::from(presented);
+        let decide = |carrier| rotation::decide(family, presented, NOW, grace.into(), carrier);
+        match self {
+            Self::StrictOneUse if presented < family.generation => Decision::Revoke,
+            Self::SameSuccessorForAWhile if presented < family.generation => {
+                let is_early = family.confirmed_at.is_some_and(|rotated_at| NOW - rotated_at < grace.into());
+                if presented == family.parent && is_early { Decision::Redeliver } else { Decision::Revoke }
+            }
+            Self::AnotherSuccessorEachTime => match decide(carrier) {
+                Decision::Redeliver => Decision::Recover,
+                decision => decision,
+            },
+            Self::NeverAsk => match carrier {
+                Carrier::Jar { .. } => decide(Carrier::Jar { answer: true }),
+                _ => decide(carrier),
+            },
+            _ => decide(carrier),
+        }
+    }
+
+    /// What a rotation or a recovery writes.
+    pub fn written(self, family: Family) -> Family {
+        match self {
+            Self::SameSuccessorForAWhile => family.marked(Mark::Confirm, NOW),
+            _ => family,
+        }
+    }
+
+    pub fn marked(self, family: Family, mark: Mark) -> Family {
+        let family = family.marked(mark, NOW);
+        if self == Self::SettledOnceConfirmed { family.marked(Mark::Settle, NOW) } else { family }
+    }
+
+    pub fn may_advance(self, row: &Row, read: &Row, to: &Family) -> bool {
+        self == Self::UnconditionalWrites || row.advances(read, to)
+    }
+
+    pub fn deliver_on(self, is_caught: bool) -> bool {
+        self != Self::CookiesInTheJar || !is_caught
+    }
+
+    pub fn clear_when_refused(self) -> bool {
+        self == Self::RefusalsClear
+    }
+}
