@@ -41,7 +41,7 @@ pub const REFUSED: Seen = ("a refusal is late", |_, world| {
 pub const ENDED_AT_WORK: Seen = ("the session ends while a token of it is about to leave", |_, world| {
     world.row.end.is_some() && world.requests.iter().any(|request| matches!(request.stage, Stage::Done(Answer::New(_))))
 });
-pub const THIEF_ASKED: Seen = ("the thief is asked", |_, world| world.thief_was_asked);
+pub const THIEF_ASKED: Seen = ("the thief is asked", |_, world| world.thief_was_asked.is_some());
 pub const THIEF_AHEAD: Seen = ("the thief has what the owner has not", |_, world| {
     let owner = world.jar.map_or(0, |cookies| cookies.token.generation);
     world.thief.iter().any(|cookies| cookies.token.generation > owner)

@@ -2,7 +2,7 @@
 
 use hallpass::sessions::rotation::{self, Carrier, Decision, Family, Mark};
 
-use super::world::{NOW, Row};
+use super::world::{GRACE, NOW, Row};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
@@ -18,13 +18,13 @@ pub enum Rules {
 }
 
 impl Rules {
-    pub fn decide(self, family: &Family, presented: u8, grace: u8, carrier: Carrier) -> Decision {
+    pub fn decide(self, family: &Family, presented: u8, carrier: Carrier) -> Decision {
         let presented = i64::from(presented);
-        let decide = |carrier| rotation::decide(family, presented, NOW, grace.into(), carrier);
+        let decide = |carrier| rotation::decide(family, presented, NOW, GRACE.into(), carrier);
         match self {
             Self::StrictOneUse if presented < family.generation => Decision::Revoke,
             Self::SameSuccessorForAWhile if presented < family.generation => {
-                let is_early = family.confirmed_at.is_some_and(|rotated_at| NOW - rotated_at < grace.into());
+                let is_early = family.confirmed_at.is_some_and(|rotated_at| NOW - rotated_at < GRACE.into());
                 if presented == family.parent && is_early { Decision::Redeliver } else { Decision::Revoke }
             }
             Self::AnotherSuccessorEachTime => match decide(carrier) {

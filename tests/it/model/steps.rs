@@ -6,7 +6,7 @@ use stateright::{Model, Property};
 
 use super::promises::{Promise, Seen, properties};
 use super::rules::Rules;
-use super::world::{Answer, Backup, Cookies, End, Kind, NOW, Request, Response, Row, Stage, World};
+use super::world::{Answer, Backup, Cookies, End, GRACE, Kind, NOW, Request, Response, Row, Stage, World};
 
 /// What can happen, and how often.
 #[derive(Clone, Copy)]
@@ -16,10 +16,9 @@ pub struct Case {
     pub parallel: usize,
     /// The browser's requests.
     pub kinds: &'static [Kind],
-    /// In units of time, as are the next three.
+    /// In units of time, as are the next two.
     pub late_requests: u8,
     pub late_responses: u8,
-    pub grace: u8,
     /// Of an access token.
     pub life: u8,
     pub loss: bool,
@@ -137,14 +136,14 @@ impl Model for Site {
         if let Some(cookies) = world.jar
             && world.thief.len() < case.thief
             && world.row.end.is_none()
-            && !world.thief.contains(&Cookies { probe: false, ..cookies })
+            && !world.thief.contains(&Cookies { probe: None, ..cookies })
         {
             steps.push(Step::Copy);
         }
         for which in 0..world.thief.len() {
             let present = |kind, answers| Step::Present { which, kind, answers };
             steps.extend([Kind::Page, Kind::Refresh, Kind::Image, Kind::Header].map(|kind| present(kind, false)));
-            steps.extend(world.thief_was_asked.then_some(present(Kind::Refresh, true)));
+            steps.extend(world.thief_was_asked.map(|_| present(Kind::Refresh, true)));
         }
     }
 
@@ -194,7 +193,7 @@ impl Site {
                 world.responses.clear();
                 world.requests.iter_mut().for_each(|request| request.awaited = false);
             }
-            Step::TimePasses => world.grow_older(self.case.grace, self.case.life),
+            Step::TimePasses => world.grow_older(self.case.life),
             Step::BackUp => world.backup = Backup::Of(world.row),
             Step::Restore => {
                 if let Backup::Of(row) = world.backup {
@@ -203,7 +202,7 @@ impl Site {
             }
             Step::EndElsewhere => world.row.end = Some(End::Elsewhere),
             Step::LogIn => world.log_in(),
-            Step::Copy => world.thief.extend(world.jar.map(|cookies| Cookies { probe: false, ..cookies })),
+            Step::Copy => world.thief.extend(world.jar.map(|cookies| Cookies { probe: None, ..cookies })),
             Step::Present { which, kind, answers } => self.present(world, which, kind, answers),
         }
     }
@@ -230,11 +229,11 @@ impl Site {
             return Some(Answer::Page);
         }
         let carrier = match request.kind {
-            Kind::Page | Kind::Missing | Kind::Refresh => Carrier::Jar { answer: probe },
+            Kind::Page | Kind::Missing | Kind::Refresh => Carrier::Jar { answer: probe.is_some() },
             Kind::Image => Carrier::Deaf,
             Kind::Header => Carrier::Copied,
         };
-        let answer = match self.rules.decide(&family, token.generation, self.case.grace, carrier) {
+        let answer = match self.rules.decide(&family, token.generation, carrier) {
             Decision::Rotate { from } => self.advance(world, read, &family.rotated(from), token.generation)?,
             Decision::Recover => self.advance(world, read, &family.recovered(NOW), token.generation)?,
             Decision::Redeliver => Answer::Again(World::newest(read)),
@@ -258,7 +257,7 @@ impl Site {
         let must_end = is_outdated && carrier == Carrier::Jar { answer: true };
         world.promise(Promise::Outdated, !(is_outdated && is_given_access || must_end && answer != Answer::Dead));
         // The other one has shown the newest a grace ago: only what makes that one's worthless gives access now.
-        let is_apart = token.generation < read.generation && read.confirmed == Some(self.case.grace);
+        let is_apart = token.generation < read.generation && read.confirmed == Some(GRACE);
         world.promise(Promise::Parted, !(is_apart && matches!(answer, Answer::Page | Answer::Again(_))));
         Some(answer)
     }
@@ -277,7 +276,7 @@ impl Site {
     }
 
     fn note_seen(&self, world: &mut World, read: &Row, generation: u8) {
-        let noted = rotation::mark(&read.family(), generation.into(), NOW, self.case.grace.into());
+        let noted = rotation::mark(&read.family(), generation.into(), NOW, GRACE.into());
         if let Some(mark) = noted.filter(|mark| world.row.marks(read, *mark)) {
             world.row = world.row.with(&self.rules.marked(world.row.family(), mark));
             world.row.writes += 1;
@@ -297,7 +296,7 @@ impl Site {
         let was_ended = request.cookies.token.ended || world.row.end == Some(End::Elsewhere) || !world.thief.is_empty();
         world.promise(Promise::Honest, was_ended || answer != Answer::Dead);
         world.promise(Promise::Honest, request.kind == Kind::Image || answer != Answer::Refused);
-        world.responses.push(Response { answer, answered: request.cookies.probe, age: 0 });
+        world.responses.push(Response { answer, answered: request.cookies.probe.is_some(), age: 0 });
     }
 
     /// The fairing's way out: cookies leave only while their session lives.
@@ -316,12 +315,12 @@ impl Site {
         let Response { answer, answered, age } = world.responses.remove(place);
         let Some(jar) = &mut world.jar else { return };
         if answered {
-            jar.probe = false;
+            jar.probe = None;
         }
         match answer {
             Answer::New(token) | Answer::Again(token) => *jar = Cookies { token, age, probe: jar.probe },
             Answer::Asked(kind) => {
-                jar.probe = age == 0;
+                jar.probe = Some(age).filter(|age| *age < GRACE);
                 send(world, kind);
             }
             Answer::Dead if self.rules.clear_when_refused() => {
@@ -335,25 +334,33 @@ impl Site {
     }
 
     fn present(&self, world: &mut World, which: usize, kind: Kind, answers: bool) {
-        let cookies = Cookies { probe: answers, ..world.thief[which] };
-        let request = Request { cookies, kind, stage: Stage::Sent, age: 0, awaited: true };
+        let request = presented(world, which, kind, answers);
         let row = world.row;
         match self.answer(world, &request, &row) {
             Some(Answer::New(token) | Answer::Again(token)) => {
                 if world.thief.len() == self.case.thief {
                     world.thief.remove(which);
                 }
-                world.thief.push(Cookies { token, age: 0, probe: false });
+                world.thief.push(Cookies { token, age: 0, probe: None });
             }
-            Some(Answer::Asked(_)) => world.thief_was_asked = true,
+            Some(Answer::Asked(_)) => world.thief_was_asked = Some(0),
             Some(Answer::Page | Answer::Dead | Answer::Refused) | None => {}
         }
     }
 }
 
 fn send(world: &mut World, kind: Kind) {
-    let request = |cookies| Request { cookies, kind, stage: Stage::Sent, age: 0, awaited: true };
-    world.requests.extend(world.jar.map(request));
+    world.requests.extend(world.jar.map(|cookies| request(cookies, kind)));
+}
+
+/// What the thief sends.
+pub fn presented(world: &World, which: usize, kind: Kind, answers: bool) -> Request {
+    let probe = world.thief_was_asked.filter(|_| answers);
+    request(Cookies { probe, ..world.thief[which] }, kind)
+}
+
+fn request(cookies: Cookies, kind: Kind) -> Request {
+    Request { cookies, kind, stage: Stage::Sent, age: 0, awaited: true }
 }
 
 /// The places of those that differ from all before them, in what is sorted.

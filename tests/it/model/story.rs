@@ -2,7 +2,7 @@
 
 use stateright::Path;
 
-use super::steps::{Site, Step};
+use super::steps::{Site, Step, presented};
 use super::world::{Answer, Kind, Request, Row, Stage, Token, World};
 
 pub fn of(site: &Site, path: Path<World, Step>) -> String {
@@ -33,7 +33,6 @@ fn tell(site: &Site, before: &World, step: &Step, after: &World) -> String {
         let answer = site.answer(&mut before.clone(), request, read);
         let done = match answer {
             None => "lost the race".to_owned(),
-            Some(Answer::New(token)) if token.generation > read.generation + 1 => format!("rotated, {}", number(token)),
             Some(Answer::New(token)) if request.cookies.token.generation < read.generation => {
                 format!("recovered, {}", number(token))
             }
@@ -79,16 +78,9 @@ fn tell(site: &Site, before: &World, step: &Step, after: &World) -> String {
         Step::LogIn => "log in again".to_owned(),
         Step::Copy => format!("the thief copies {}", jar()),
         Step::Present { which, kind, answers } => {
-            let cookies = before.thief[which];
-            let request = Request {
-                cookies: super::world::Cookies { probe: answers, ..cookies },
-                kind,
-                stage: Stage::Sent,
-                age: 0,
-                awaited: true,
-            };
+            let request = presented(before, which, kind, answers);
             let verb = if answers { "answers" } else { "sends" };
-            format!("the thief {verb} {}{}: {}", number(cookies.token), for_what(kind), decided(&request, &before.row))
+            format!("the thief {verb} {}{}: {}", number(request.cookies.token), for_what(kind), decided(&request, &before.row))
         }
     }
 }

@@ -10,6 +10,9 @@ use hallpass::sessions::rotation::{Family, Mark};
 
 use super::promises::Promise;
 
+/// In units of time: half a minute is one, which is also how far a browser's disk is behind its jar.
+pub const GRACE: u8 = 2;
+
 /// Ages are counted back from here.
 pub const NOW: Seconds = 0;
 
@@ -29,8 +32,8 @@ pub struct Cookies {
     pub token: Token,
     /// Of the access token, until it has expired.
     pub age: u8,
-    /// The question was put less than a grace ago.
-    pub probe: bool,
+    /// The question that the jar was asked, while it counts.
+    pub probe: Option<u8>,
 }
 
 /// Of what kind a request is.
@@ -142,7 +145,7 @@ pub struct World {
     pub requests: Vec<Request>,
     pub responses: Vec<Response>,
     pub thief: Vec<Cookies>,
-    pub thief_was_asked: bool,
+    pub thief_was_asked: Option<u8>,
     pub kills_left: u8,
     pub backup: Backup,
     pub broken: Option<Promise>,
@@ -195,8 +198,8 @@ impl Row {
         (self.generation, self.end) == (read.generation, None)
     }
 
-    fn grow_older(&mut self, grace: u8) {
-        self.confirmed = self.confirmed.map(|age| grace.min(age + 1));
+    fn grow_older(&mut self) {
+        self.confirmed = self.confirmed.map(|age| GRACE.min(age + 1));
     }
 }
 
@@ -207,9 +210,13 @@ impl Token {
 impl Cookies {
     fn grow_older(&mut self, life: u8) {
         self.age = life.min(self.age + 1);
-        // As long as a grace is a unit or more, for the question lives no longer than that.
-        self.probe = false;
+        grow_question(&mut self.probe);
     }
+}
+
+/// It lives for a grace: PROBE_SECONDS of sessions/probe.rs.
+fn grow_question(age: &mut Option<u8>) {
+    *age = age.map(|age| age + 1).filter(|age| *age < GRACE);
 }
 
 impl World {
@@ -228,7 +235,7 @@ impl World {
         };
         let row = Row { recoveries, ..blank.with(&Family::new(NOW)) };
         let token = Token { generation: row.generation, twin: 0, ended: false };
-        let jar = Some(Cookies { token, age: 0, probe: false });
+        let jar = Some(Cookies { token, age: 0, probe: None });
         Self {
             row,
             jar,
@@ -236,7 +243,7 @@ impl World {
             requests: Vec::new(),
             responses: Vec::new(),
             thief: Vec::new(),
-            thief_was_asked: false,
+            thief_was_asked: None,
             kills_left: kills,
             backup: Backup::None,
             broken: None,
@@ -267,13 +274,12 @@ impl World {
         twins.into_iter().find(|token| !is_held(token)).expect("twins are few")
     }
 
-    pub fn grow_older(&mut self, grace: u8, life: u8) {
+    pub fn grow_older(&mut self, life: u8) {
         self.disk = self.jar;
-        self.row.grow_older(grace);
+        self.row.grow_older();
         if let Backup::Of(row) = &mut self.backup {
-            row.grow_older(grace);
+            row.grow_older();
         }
-        self.requests.retain(|request| request.awaited);
         for request in &mut self.requests {
             request.age += 1;
             request.cookies.grow_older(life);
@@ -284,7 +290,7 @@ impl World {
         for cookies in self.jar.iter_mut().chain(&mut self.disk).chain(&mut self.thief) {
             cookies.grow_older(life);
         }
-        self.thief_was_asked = false;
+        grow_question(&mut self.thief_was_asked);
     }
 
     /// Everything but the browser's new cookies is of a session that has ended.
