@@ -33,6 +33,7 @@ mod lifetimes;
 mod live;
 mod login;
 mod logs;
+mod model;
 mod openapi;
 mod operation;
 mod pages;

@@ -68,7 +68,11 @@ pub enum Step {
     LogIn,
     Copy,
     /// The thief presents one of his tokens, and is answered at once.
-    Present { which: usize, kind: Kind, answers: bool },
+    Present {
+        which: usize,
+        kind: Kind,
+        answers: bool,
+    },
 }
 
 impl Model for Site {
@@ -114,10 +118,9 @@ impl Model for Site {
         if world.kills_left > 0 {
             steps.push(Step::Kill);
         }
-        let may_wait = |request: &Request| {
-            request.age < case.late_requests && !matches!(request.stage, Stage::Done(_))
-        };
-        if world.requests.iter().all(may_wait) && world.responses.iter().all(|response| response.age < case.late_responses)
+        let may_wait = |request: &Request| request.age < case.late_requests && !matches!(request.stage, Stage::Done(_));
+        if world.requests.iter().all(may_wait)
+            && world.responses.iter().all(|response| response.age < case.late_responses)
         {
             steps.push(Step::TimePasses);
         }
@@ -129,7 +132,8 @@ impl Model for Site {
         if case.ends {
             // What left with cookies before the end arrives before the owner has logged in again: nobody can call it
             // back.
-            let is_coming = world.responses.iter().any(|response| matches!(response.answer, Answer::New(_) | Answer::Again(_)));
+            let is_coming =
+                world.responses.iter().any(|response| matches!(response.answer, Answer::New(_) | Answer::Again(_)));
             steps.extend(world.row.end.is_none().then_some(Step::EndElsewhere));
             steps.extend((world.row.end.is_some() && !is_coming).then_some(Step::LogIn));
         }
@@ -288,7 +292,8 @@ impl Site {
         let answer = self.leaves(world, request, made);
         let consumed = matches!(made, Answer::New(token) if world.is_live(token));
         world.promise(Promise::Successor, !consumed || answer == made);
-        let is_cookie_of_the_dead = matches!(answer, Answer::New(token) | Answer::Again(token) if !world.is_live(token));
+        let is_cookie_of_the_dead =
+            matches!(answer, Answer::New(token) | Answer::Again(token) if !world.is_live(token));
         world.promise(Promise::Ended, !is_cookie_of_the_dead);
         if !request.awaited {
             return;

@@ -1,18 +1,34 @@
 //! A way through the states, in words.
 
-use stateright::Path;
-
 use super::steps::{Site, Step, presented};
 use super::world::{Answer, Kind, Request, Row, Stage, Token, World};
 
-pub fn of(site: &Site, path: Path<World, Step>) -> String {
-    let states = path.into_vec();
-    let pairs = states.iter().zip(states.iter().skip(1));
-    let told = pairs.filter_map(|((before, step), (after, _))| Some(tell(site, before, step.as_ref()?, after)));
-    told.collect::<Vec<_>>().join(" > ")
+pub fn of(site: &Site, way: &[(World, Option<Step>)]) -> String {
+    let mut told = Vec::new();
+    let mut waited = 0;
+    for (before, after) in way.iter().zip(&way[1..]) {
+        let (before, Some(step)) = before else { continue };
+        if *step == Step::TimePasses {
+            waited += 1;
+            continue;
+        }
+        told.extend(waiting(&mut waited));
+        told.push(tell(site, before, *step, &after.0));
+    }
+    told.extend(waiting(&mut waited));
+    told.join(" > ")
 }
 
-fn tell(site: &Site, before: &World, step: &Step, after: &World) -> String {
+fn waiting(units: &mut usize) -> Option<String> {
+    match std::mem::take(units) {
+        0 => None,
+        1 => Some("half a grace passes".to_owned()),
+        2 => Some("a grace passes".to_owned()),
+        units => Some(format!("{units} half graces pass")),
+    }
+}
+
+fn tell(site: &Site, before: &World, step: Step, after: &World) -> String {
     let number = |token: Token| match token {
         Token { ended: true, .. } => "a token of the old session".to_owned(),
         Token { generation: 0, .. } => "an old one".to_owned(),
@@ -52,13 +68,15 @@ fn tell(site: &Site, before: &World, step: &Step, after: &World) -> String {
         };
         format!("{done}{note}")
     };
-    match *step {
+    match step {
         Step::Send(kind) => format!("send {}{}", jar(), for_what(kind)),
         Step::Lose(place) if request(place).stage == Stage::Sent => format!("lose the request with {}", sent(place)),
         Step::Lose(place) => format!("the node that has written for {} crashes", sent(place)),
         Step::Repeat(place) => format!("the network repeats {}", sent(place)),
         Step::Handle(place) => format!("{}: {}", sent(place), decided(&request(place), &before.row)),
-        Step::HandleAndCrash(place) => format!("{}: {}, and a crash", sent(place), decided(&request(place), &before.row)),
+        Step::HandleAndCrash(place) => {
+            format!("{}: {}, and a crash", sent(place), decided(&request(place), &before.row))
+        }
         Step::Read(place) => format!("a node reads for {}", sent(place)),
         Step::Write(place) => match request(place).stage {
             Stage::Read(read) => format!("{}: {}", sent(place), decided(&request(place), &read)),
@@ -71,7 +89,7 @@ fn tell(site: &Site, before: &World, step: &Step, after: &World) -> String {
             answer => format!("receive {}", content(answer)),
         },
         Step::Kill => "kill the browser".to_owned(),
-        Step::TimePasses => "time passes".to_owned(),
+        Step::TimePasses => waiting(&mut 1).unwrap_or_default(),
         Step::BackUp => "a backup is made".to_owned(),
         Step::Restore => "it is restored".to_owned(),
         Step::EndElsewhere => "the session is ended elsewhere".to_owned(),
@@ -80,7 +98,12 @@ fn tell(site: &Site, before: &World, step: &Step, after: &World) -> String {
         Step::Present { which, kind, answers } => {
             let request = presented(before, which, kind, answers);
             let verb = if answers { "answers" } else { "sends" };
-            format!("the thief {verb} {}{}: {}", number(request.cookies.token), for_what(kind), decided(&request, &before.row))
+            format!(
+                "the thief {verb} {}{}: {}",
+                number(request.cookies.token),
+                for_what(kind),
+                decided(&request, &before.row)
+            )
         }
     }
 }
