@@ -1,5 +1,6 @@
 //! The rules that the site follows: those of production, and mistakes that each alter one thing of them.
 
+use hallpass::clock::Seconds;
 use hallpass::sessions::rotation::{self, Carrier, Decision, Family, Mark};
 
 use super::world::{GRACE, NOW, Row};
@@ -24,7 +25,7 @@ impl Rules {
         match self {
             Self::StrictOneUse if presented < family.generation => Decision::Revoke,
             Self::SameSuccessorForAWhile if presented < family.generation => {
-                let is_early = family.confirmed_at.is_some_and(|rotated_at| NOW - rotated_at < GRACE.into());
+                let is_early = family.confirmed_at.is_some_and(|rotated_at| NOW - rotated_at < Seconds::from(GRACE));
                 if presented == family.parent && is_early { Decision::Redeliver } else { Decision::Revoke }
             }
             Self::AnotherSuccessorEachTime => match decide(carrier) {

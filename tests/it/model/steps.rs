@@ -151,7 +151,7 @@ impl Model for Site {
         }
     }
 
-    /// A backup that nobody restores lags further and further behind.
+    /// A backup that nobody restores lags further and further behind: seven generations are enough.
     fn within_boundary(&self, world: &World) -> bool {
         world.row.generation < 9
     }
@@ -272,7 +272,7 @@ impl Site {
         }
         world.promise(Promise::Outdated, !world.row.is_outdated(presented));
         world.promise(Promise::Ended, world.row.end.is_none());
-        world.promise(Promise::Once, to.generation > world.row.generation.into());
+        world.promise(Promise::Once, to.generation > i64::from(world.row.generation));
         let row = world.row.with(&self.rules.written(*to));
         let token = world.fresh(row.generation);
         world.row = Row { twin: token.twin, writes: 1, ..row };
