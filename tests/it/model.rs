@@ -203,6 +203,11 @@ fn every_seeded_mistake_is_found() {
         (Rules::CookiesInTheJar, caught, "I6"),
         (Rules::RefusalsClear, Case { ends: true, ..apart }, "I1"),
         (Rules::UnconditionalWrites, apart, "I3"),
+        // That those promises which none of these break can be broken, too.
+        (Rules::ParentServedUntilSettled, late, "I2: of two"),
+        (Rules::SettlingOverlooked, Case { thief: 1, late_requests: GRACE, ..apart }, "I2: what is older"),
+        (Rules::CookiesOfTheEnded, Case { ends: true, ..apart }, "I4"),
+        (Rules::MarksRepeated, apart, "I7"),
     ] {
         let (broken, way) = counterexample(Site { rules, case }).unwrap_or_else(|| panic!("{rules:?} is not found"));
         println!("{rules:?} breaks {broken}:\n    {way}");

@@ -8,14 +8,28 @@ use super::world::{GRACE, NOW, Row};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
     OfProduction,
+    /// Whatever is not the newest is a replay.
     StrictOneUse,
+    /// From the rotation, not from when the newest was first seen; then it is a replay.
     SameSuccessorForAWhile,
+    /// And displaces the last.
     AnotherSuccessorEachTime,
     NeverAsk,
+    /// A killed browser has not saved its cookies yet.
     SettledOnceConfirmed,
+    /// Rocket drops what is in it when a catcher answers.
     CookiesInTheJar,
+    /// Late, they destroy a newer log-in.
     RefusalsClear,
     UnconditionalWrites,
+    /// However long ago the newest was confirmed.
+    ParentServedUntilSettled,
+    /// By the write of a recovery, if it came after the row was read.
+    SettlingOverlooked,
+    /// They leave although the session has ended while the handler worked.
+    CookiesOfTheEnded,
+    /// By each node that has read the row before.
+    MarksRepeated,
 }
 
 impl Rules {
@@ -30,6 +44,10 @@ impl Rules {
             }
             Self::AnotherSuccessorEachTime => match decide(carrier) {
                 Decision::Redeliver => Decision::Recover,
+                decision => decision,
+            },
+            Self::ParentServedUntilSettled => match decide(carrier) {
+                Decision::Ask => Decision::Serve,
                 decision => decision,
             },
             Self::NeverAsk => match carrier {
@@ -54,11 +72,23 @@ impl Rules {
     }
 
     pub fn may_advance(self, row: &Row, read: &Row, to: &Family) -> bool {
-        self == Self::UnconditionalWrites || row.advances(read, to)
+        match self {
+            Self::UnconditionalWrites => true,
+            Self::SettlingOverlooked => row.advances(&Row { settled: true, ..*read }, to),
+            _ => row.advances(read, to),
+        }
+    }
+
+    pub fn may_mark(self, row: &Row, read: &Row, mark: Mark) -> bool {
+        self == Self::MarksRepeated && row.generation == read.generation || row.marks(read, mark)
     }
 
     pub fn deliver_on(self, is_caught: bool) -> bool {
         self != Self::CookiesInTheJar || !is_caught
+    }
+
+    pub fn look_again(self) -> bool {
+        self != Self::CookiesOfTheEnded
     }
 
     pub fn clear_when_refused(self) -> bool {

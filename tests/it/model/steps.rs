@@ -16,10 +16,10 @@ pub struct Case {
     pub parallel: usize,
     /// The browser's requests.
     pub kinds: &'static [Kind],
-    /// In units of time, as are the next two.
+    /// By at most so many units of time.
     pub late_requests: u8,
     pub late_responses: u8,
-    /// Of an access token.
+    /// Of an access token, in units of time.
     pub life: u8,
     pub loss: bool,
     /// The network delivers requests twice.
@@ -281,7 +281,7 @@ impl Site {
 
     fn note_seen(&self, world: &mut World, read: &Row, generation: u8) {
         let noted = rotation::mark(&read.family(), generation.into(), NOW, GRACE.into());
-        if let Some(mark) = noted.filter(|mark| world.row.marks(read, *mark)) {
+        if let Some(mark) = noted.filter(|mark| self.rules.may_mark(&world.row, read, *mark)) {
             world.row = world.row.with(&self.rules.marked(world.row.family(), mark));
             world.row.writes += 1;
             world.promise(Promise::Writes, world.row.writes <= 3);
@@ -308,7 +308,8 @@ impl Site {
     pub fn leaves(&self, world: &World, request: &Request, made: Answer) -> Answer {
         match made {
             Answer::New(token) | Answer::Again(token)
-                if !world.is_live(token) || !self.rules.deliver_on(request.kind == Kind::Missing) =>
+                if self.rules.look_again() && !world.is_live(token)
+                    || !self.rules.deliver_on(request.kind == Kind::Missing) =>
             {
                 Answer::Page
             }

@@ -233,7 +233,7 @@ impl World {
             settled_last: 0,
             writes: 0,
         };
-        let row = Row { recoveries, ..blank.with(&Family::new(NOW)) };
+        let row = Row { recoveries, writes: 1, ..blank.with(&Family::new(NOW)) };
         let token = Token { generation: row.generation, twin: 0, ended: false };
         let jar = Some(Cookies { token, age: 0, probe: None });
         Self {
