@@ -35,6 +35,7 @@ mod live;
 mod login;
 mod logs;
 mod migrate;
+mod model;
 mod nodes;
 mod openapi;
 mod operation;
