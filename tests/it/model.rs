@@ -3,14 +3,15 @@
 //!
 //! A unit of time is half a minute: half a grace, and what a browser's disk is behind its jar. An access token lives four.
 //! Time and generations have no end here, but a search has other bounds: how much is under way at once, how late it
-//! is, how often a browser is killed, how many tokens a thief
-//! keeps, how far a backup lags behind. Each case has its own, so that what it adds meets
-//! what it interacts with; all of it together would be too much. `MODEL_BOUNDS=large` has one more under way:
+//! is, how often a browser is killed, how many tokens a thief keeps, how far a backup lags behind. Each case has its
+//! own, so that what it adds meets what it interacts with; all of it together would be too much. `MODEL_BOUNDS=large`
+//! has one more under way:
 //!
 //!     MODEL_BOUNDS=large cargo test --release --test it model:: -- --nocapture --test-threads 1
 //!
 //! Not in the model: the memory of tokens that a node has seen, clocks that differ, programs with tokens of their own,
-//! the minute by which a token is replaced ahead, a fourth lost race, the end of the day in which recoveries are counted.
+//! the minute by which a token is replaced ahead, the access token of a confirmation, a fourth lost race, and the end of
+//! the day in which recoveries are counted.
 
 mod promises;
 mod rules;
