@@ -34,7 +34,8 @@ pub(super) struct RefreshToken {
 /// Replaces the access token, and the refresh token with it. The refresh token comes in the body, or in
 /// `Authorization: Bearer`, or in the cookie (then with the form token, and the answer sets cookies). Repeats get the
 /// same successor, by default until a minute after it was first seen in use. A later one ends the session: it is a copy.
-/// A token that was set as a cookie is refused elsewhere once its successor has been seen in use.
+/// A token that was set as a cookie is refused elsewhere once its successor has been seen in use. Cookies stay as they
+/// are if they were first seen less than a minute ago and the access token still lasts: `expires_in` says how long.
 #[utoipa::path(
     tag = "Log in",
     request_body = Option<RefreshToken>,
@@ -54,9 +55,15 @@ async fn refresh(
     let token = match (&body.0, presented) {
         (Some(body), _) => &body.refresh_token,
         (None, Presented::InHeader(token)) => token,
-        (None, Presented::InCookies { tokens, probes }) => {
+        (None, Presented::InCookies { tokens, access, probes }) => {
             genuine?;
-            return by_cookie(site, &tokens, &probes, exchange, &client).await;
+            let token = site.sessions.newest(&tokens).ok_or(Code::InvalidGrant)?;
+            for access in access {
+                if let Some(expires_in) = site.sessions.still_fresh(access, token).await? {
+                    return Ok(Json(TokenResponse::in_cookies(expires_in)));
+                }
+            }
+            return by_cookie(site, token, &probes, exchange, &client).await;
         }
         (None, Presented::Nowhere) => return Err(Code::Unauthenticated.into()),
     };
@@ -68,12 +75,11 @@ async fn refresh(
 
 async fn by_cookie(
     site: &Site,
-    tokens: &[&str],
+    token: &str,
     probes: &[&str],
     exchange: &Exchange,
     client: &Client,
 ) -> Result<Json<TokenResponse>, Problem> {
-    let token = site.sessions.newest(tokens).ok_or(Code::InvalidGrant)?;
     match site.sessions.refresh(token, Holder::Jar { probes }, client).await? {
         Refresh::Renewed { tokens, .. } => exchange.deliver(tokens),
         // A straggler: the browser has, or is about to get, what another request fetched.

@@ -15,6 +15,8 @@ pub enum Presented<'r> {
     InCookies {
         /// At least one.
         tokens: Vec<&'r str>,
+        /// Access tokens beside them.
+        access: Vec<&'r str>,
         /// One may make this request the answer to a question.
         probes: Vec<&'r str>,
     },
@@ -32,7 +34,11 @@ impl<'r> FromRequest<'r> for Presented<'r> {
             Authorization::Unusable => Self::Nowhere,
             Authorization::Absent => match site.cookies.read(request, Name::Refresh).collect::<Vec<_>>() {
                 tokens if tokens.is_empty() => Self::Nowhere,
-                tokens => Self::InCookies { tokens, probes: site.cookies.read(request, Name::Probe).collect() },
+                tokens => Self::InCookies {
+                    tokens,
+                    access: site.cookies.read(request, Name::Access).collect(),
+                    probes: site.cookies.read(request, Name::Probe).collect(),
+                },
             },
         })
     }

@@ -114,6 +114,21 @@ impl Sessions {
         Ok(Access::Good { session, generation, expires_at, auth_time })
     }
 
+    /// For who asks to refresh by cookie what needs no refreshing: the seconds that the access token still has, if it was
+    /// issued with this refresh token, and that is [`rotation::is_fresh`].
+    pub async fn still_fresh(&self, access: &str, refresh: &str) -> Result<Option<Seconds>, SessionError> {
+        let Access::Good { session, generation, expires_at, .. } = self.authenticate(access).await? else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let together = self
+            .refresh
+            .verify(refresh, now)
+            .is_ok_and(|claims| claims.sid == session.id && claims.generation == generation);
+        let fresh = together && rotation::is_fresh(&session.family, generation, now, self.grace);
+        Ok(fresh.then_some(expires_at - now))
+    }
+
     /// Of several refresh tokens, the genuine one that was issued last.
     pub fn newest<'t>(&self, tokens: &[&'t str]) -> Option<&'t str> {
         let now = self.clock.now();

@@ -101,6 +101,13 @@ pub fn access_is_good(family: &Family, presented: i64) -> bool {
     !(family.parent < presented && presented < family.generation)
 }
 
+/// Whether whoever asks for a refresh by cookie, and still has a good access token of generation `presented`, has what
+/// it would give: n, first seen less than a grace ago if at all. Another generation that soon would leave two behind what
+/// is on its way or on a browser's disk, and there a browser cannot be told from a thief.
+pub fn is_fresh(family: &Family, presented: i64, now: Seconds, grace: Seconds) -> bool {
+    presented == family.generation && family.confirmed_at.is_none_or(|confirmed_at| now - confirmed_at < grace)
+}
+
 /// What to note when a token of generation `presented` has been seen from the client.
 pub fn mark(family: &Family, presented: i64, now: Seconds, grace: Seconds) -> Option<Mark> {
     match (family.confirmed_at, family.settled_at) {
@@ -244,6 +251,14 @@ mod tests {
         assert_eq!(mark(&settled(), 7, NOW, GRACE), None);
         assert_eq!(mark(&unconfirmed(), 5, NOW, GRACE), None);
         assert_eq!(mark(&unconfirmed(), 8, NOW, GRACE), None);
+    }
+
+    #[test]
+    fn what_was_first_seen_less_than_a_grace_ago_needs_no_refresh() {
+        let fresh = |family: &Family, presented| is_fresh(family, presented, NOW, GRACE);
+        assert!(fresh(&unconfirmed(), 7) && fresh(&confirmed(59), 7));
+        assert!(!fresh(&confirmed(60), 7) && !fresh(&settled(), 7));
+        assert!(!fresh(&unconfirmed(), 5) && !fresh(&unconfirmed(), 8));
     }
 
     #[test]

@@ -266,16 +266,24 @@ fn delivered(page: &Page) {
     assert!(!page.body.contains("eyJ"), "{}", page.body);
 }
 
+/// What it has is no longer so new that it stays as it is.
+async fn seen_a_minute_ago(app: &TestApp, browser: &mut Browser<'_>) {
+    assert!(browser.is_logged_in().await);
+    app.advance(60);
+}
+
 #[rocket::async_test]
 async fn a_page_refreshes_by_cookie() {
     let app = TestApp::start().await;
     let mut browser = page(&app).await;
     for expected in 2..4 {
+        seen_a_minute_ago(&app, &mut browser).await;
         let answer = browser.call(Method::Post, REFRESH, Value::Null).await;
         delivered(&answer);
         assert_eq!(answer.json(), json!({"token_type": "Bearer", "expires_in": 900}));
         assert_eq!(browser.generation(), expected);
     }
+    seen_a_minute_ago(&app, &mut browser).await;
     let before = browser.clone();
     browser.call(Method::Post, REFRESH, Value::Null).await;
     assert!(!browser.get("/account").await.delivers(), "confirmed");
@@ -474,4 +482,42 @@ async fn a_thief_of_cookies_cannot_follow_each_rotation_as_a_program() {
     let after = renewed(&program.refresh(&tokens["refresh_token"]).await, 2);
     assert!(program.may(&after["access_token"]).await, "confirmed");
     renewed(&program.refresh(&tokens["refresh_token"]).await, 2);
+}
+
+/// Two generations within a minute would leave the browser's disk, or what is on its way, two behind: a replay.
+#[rocket::async_test]
+async fn cookies_that_are_new_stay_as_they_are_however_often_a_page_refreshes() {
+    let app = TestApp::start().await;
+    let mut browser = page(&app).await;
+    let (killed, generation) = (browser.clone(), browser.generation());
+    for passed in [0, 5, 59] {
+        app.advance(passed);
+        let answer = browser.call(Method::Post, REFRESH, Value::Null).await;
+        let fresh = passed < 59;
+        assert_eq!((answer.status, answer.delivers()), (200, !fresh), "{answer:?}");
+        if fresh {
+            assert_eq!(answer.json(), json!({"token_type": "Bearer", "expires_in": 900 - passed}));
+        }
+    }
+    assert_eq!(browser.generation(), generation + 1);
+    browser.call(Method::Post, REFRESH, Value::Null).await;
+    assert_eq!(browser.generation(), generation + 1);
+    let mut killed = killed;
+    assert_eq!(killed.call(Method::Post, REFRESH, Value::Null).await.status, 200);
+    assert!(killed.is_logged_in().await && browser.is_logged_in().await);
+}
+
+#[rocket::async_test]
+async fn cookies_of_which_one_is_expired_or_another_sessions_are_refreshed() {
+    let app = TestApp::start().await;
+    let mut browser = page(&app).await;
+    let mut other = app.browser();
+    other.log_in(EMAIL, PASSWORD).await;
+    let mixed = other.jar()["access_token"].clone();
+    let mut jar = browser.jar().clone();
+    jar.insert("access_token".to_owned(), mixed);
+    let mut confused = app.browser().with_jar(jar);
+    assert!(confused.call(Method::Post, REFRESH, Value::Null).await.delivers(), "of another session");
+    app.advance(EXPIRED);
+    assert!(browser.call(Method::Post, REFRESH, Value::Null).await.delivers(), "expired");
 }

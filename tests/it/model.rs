@@ -131,6 +131,15 @@ fn a_browser_that_does_nothing_wrong_is_never_logged_out() {
             sights: &[ROTATED, SETTLED, AGAIN, ASKED, RECOVERED],
             ..CASE
         },
+        Case {
+            name: "a script refreshes again and again, its browser is killed",
+            kinds: &[Kind::Page, Kind::Refresh],
+            kills: 1,
+            late_requests: GRACE - 1,
+            late_responses: GRACE - 1,
+            sights: &[ROTATED, SETTLED, AGAIN, ASKED, RECOVERED],
+            ..CASE
+        },
     ]);
 }
 
@@ -228,10 +237,6 @@ fn beyond_its_bounds_the_promise_does_not_hold() {
         (
             "a request that is a grace late when its browser has been killed",
             Case { kills: 1, late_requests: GRACE, parallel: 3, ..plain },
-        ),
-        (
-            "a browser's script that refreshes several times within a grace",
-            Case { kinds: &[Kind::Page, Kind::Refresh], ..plain },
         ),
     ] {
         let site = Site { rules: Rules::OfProduction, case };

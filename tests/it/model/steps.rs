@@ -232,6 +232,11 @@ impl Site {
             self.note_seen(world, read, token.generation);
             return Some(Answer::Page);
         }
+        let refreshes = request.kind == Kind::Refresh && age < self.case.life;
+        if refreshes && rotation::is_fresh(&family, token.generation.into(), NOW, GRACE.into()) {
+            self.note_seen(world, read, token.generation);
+            return Some(Answer::Page);
+        }
         let carrier = match request.kind {
             Kind::Page | Kind::Missing | Kind::Refresh => Carrier::Jar { answer: probe.is_some() },
             Kind::Image => Carrier::Deaf,
