@@ -111,6 +111,14 @@ fn a_file_that_says_nothing_sensible_is_refused() {
         let said = server.refusal();
         assert!(said.contains(word) && !said.contains("panicked"), "{toml}: {said}");
     }
+    for toml in
+        ["secret = \"0123456789abcdef-SECRET", "secret = 0123456789abcdef-SECRET\n", "secret 0123456789abcdef-SECRET"]
+    {
+        write(&server, &format!("[default.hallpass]\nsite_name = \"x\"\n{toml}"));
+        let said = server.refusal();
+        assert!(said.contains("line 3") && said.contains("Rocket.toml"), "{said}");
+        assert!(!said.contains("SECRET"), "what may be a secret is told: {said}");
+    }
     for (name, value, word) in [("ROCKET_ADDRESS", "nowhere", "ADDRESS"), ("ROCKET_PORT", "70000", "PORT")] {
         let mut server = Server::prepare(&[]);
         server.set(name, Some(value));
@@ -166,6 +174,7 @@ fn the_effective_settings_are_shown_with_their_sources_and_without_secrets() {
     for url in [
         "postgres://ann:hunter2@db.example.org/hallpass",
         "postgres://db.example.org/hallpass?user=ann&password=hunter2",
+        "postgres://db.example.org/hallpass?user=ann&p%61ssw%6Frd=hunter2",
         "postgres://ann:a#hunter2@db.example.org/hallpass",
     ] {
         server.set("HALLPASS_DATABASE_URL", Some(url));
