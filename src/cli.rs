@@ -1,7 +1,7 @@
 //! The command line. Commands run beside a running server on the same database.
 
 mod csv;
-mod import;
+pub(crate) mod import;
 mod json_lines;
 mod log;
 mod stderr;

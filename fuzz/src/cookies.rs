@@ -1,9 +1,8 @@
 //! `Cookie` headers, one a line.
 
-use std::cell::LazyCell;
+use std::sync::LazyLock;
 
 use hallpass::auth::cookies::{Cookies, Name};
-use rocket::http::Header;
 
 use crate::requests;
 
@@ -12,67 +11,61 @@ const NAMES: [Name; 4] = [Name::Access, Name::Refresh, Name::Browser, Name::Prob
 const READ_MAX: usize = 4;
 const GENUINE: &str = "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2ln";
 
-thread_local! {
-    static SITES: LazyCell<[Cookies; 2]> = const { LazyCell::new(|| {
-        ["https://example.org", "http://localhost:8000"].map(|url| Cookies::new(&requests::public_url(url)))
-    }) };
-}
+static SITES: LazyLock<[Cookies; 2]> = LazyLock::new(|| {
+    ["https://example.org", "http://localhost:8000"].map(|url| Cookies::new(&requests::public_url(url)))
+});
 
 pub fn run(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let lines: Vec<&str> = text.split('\n').collect();
-    SITES.with(|sites| {
-        for cookies in sites.iter() {
-            for name in NAMES {
-                names_are_matched_exactly(cookies, name, &lines);
-                others_hide_none(cookies, name, &lines);
-            }
-            what_is_written_is_read(cookies, &text);
-        }
-    });
+    for cookies in SITES.iter() {
+        names_are_matched_exactly(cookies, &lines);
+        others_hide_none(cookies, &lines);
+        what_is_written_is_read(cookies, &text);
+    }
 }
 
-fn read(cookies: &Cookies, name: Name, lines: &[&str]) -> Vec<String> {
-    let mut values = Vec::new();
+/// What is read under each name.
+fn read(cookies: &Cookies, lines: &[&str]) -> [Vec<String>; 4] {
+    let mut values = Default::default();
     requests::with_headers(requests::loopback(), lines.iter().map(|line| ("Cookie", *line)), |request| {
-        values = cookies.read(request, name).map(str::to_owned).collect();
+        values = NAMES.map(|name| cookies.read(request, name).map(str::to_owned).collect());
     });
     values
 }
 
 /// Spaces and tabs around a pair are not part of it. Nothing else is left away: to a browser, `__Host-browser` behind
 /// some other blank is not the name that no other host may set.
-fn names_are_matched_exactly(cookies: &Cookies, name: Name, lines: &[&str]) {
-    let start = format!("{}=", cookies.name(name));
-    let pairs = lines.iter().flat_map(|line| line.split(';')).map(|pair| pair.trim_matches([' ', '\t']));
-    let expected: Vec<_> = pairs.filter_map(|pair| pair.strip_prefix(&start)).take(READ_MAX).collect();
-    assert_eq!(read(cookies, name, lines), expected, "{name:?} in {lines:?}");
+fn names_are_matched_exactly(cookies: &Cookies, lines: &[&str]) {
+    let expected = NAMES.map(|name| {
+        let start = format!("{}=", cookies.name(name));
+        let pairs = lines.iter().flat_map(|line| line.split(';')).map(|pair| pair.trim_matches([' ', '\t']));
+        pairs.filter_map(|pair| pair.strip_prefix(&start)).take(READ_MAX).map(str::to_owned).collect::<Vec<_>>()
+    });
+    assert_eq!(read(cookies, lines), expected, "{lines:?}");
 }
 
-fn others_hide_none(cookies: &Cookies, name: Name, lines: &[&str]) {
-    let others: Vec<_> = lines.iter().map(|line| line.replace(cookies.name(name), "another")).collect();
-    let genuine = format!("{}={GENUINE}", cookies.name(name));
-    let between = format!("{}; {genuine};{}", others[0], others[others.len() - 1]);
-    let mut sent: Vec<&str> = others.iter().map(String::as_str).collect();
-    sent.push(&between);
-    assert_eq!(read(cookies, name, &sent), [GENUINE], "{sent:?}");
+fn others_hide_none(cookies: &Cookies, lines: &[&str]) {
+    let foreign =
+        |line: &&str| NAMES.iter().fold(line.to_string(), |line, name| line.replace(cookies.name(*name), "x"));
+    let mut sent: Vec<String> = lines.iter().map(foreign).collect();
+    let genuine = NAMES.map(|name| format!("{}={GENUINE}", cookies.name(name))).join("; ");
+    let (first, last) = (&sent[0], &sent[sent.len() - 1]);
+    sent.push(format!("{first}; {genuine};{last}"));
+    let sent: Vec<&str> = sent.iter().map(String::as_str).collect();
+    assert_eq!(read(cookies, &sent), NAMES.map(|_| vec![GENUINE]), "{sent:?}");
 }
 
 fn what_is_written_is_read(cookies: &Cookies, text: &str) {
     let value: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
-    for (name, header) in [(Name::Browser, cookies.browser(&value)), (Name::Probe, cookies.probe(&value))] {
-        let pair = pair_of(&header);
-        assert_eq!(read(cookies, name, &[pair]), [value.as_str()]);
-        let longest = 4096;
-        assert!(value.len() > longest || rocket::http::Cookie::parse(header.value()).is_ok());
+    let headers =
+        [cookies.clear(Name::Access), cookies.clear(Name::Refresh), cookies.browser(&value), cookies.probe(&value)];
+    // What a browser sends back.
+    let pairs = headers.each_ref().map(|header| header.value().split(';').next().unwrap_or_default());
+    assert_eq!(read(cookies, &[&pairs.join("; ")]), ["", "", &value, &value].map(|value| vec![value]));
+    for (header, name) in headers.iter().zip(NAMES) {
+        let written = rocket::http::Cookie::parse(header.value()).expect("a cookie");
+        assert_eq!((written.name(), written.path(), written.domain()), (cookies.name(name), Some("/"), None));
+        assert_eq!(written.http_only(), Some(true));
     }
-    for name in NAMES {
-        let header = cookies.clear(name);
-        assert_eq!(read(cookies, name, &[pair_of(&header)]), [""]);
-    }
-}
-
-/// What a browser sends back.
-fn pair_of<'h>(header: &'h Header<'_>) -> &'h str {
-    header.value().split(';').next().unwrap_or_default()
 }

@@ -17,15 +17,19 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// By the largest number in it: a cost is one, whatever notation it is in.
+/// By the largest number before the salt: a cost is one, whatever notation it is in.
 fn costs_are_bounded(text: &str) -> bool {
-    let before_salt =
-        |parts: usize| text.split('$').take(parts).flat_map(|part| part.split([':', ',', '='])).collect::<Vec<_>>();
-    let numbers = |parts| before_salt(parts).into_iter().filter_map(|part| part.parse::<u64>().ok()).max().unwrap_or(0);
-    match text {
-        _ if text.starts_with("$2") => numbers(3) <= 16,
-        _ if text.starts_with("pbkdf2") || text.starts_with("$pbkdf2") => numbers(3) <= 5_000_000,
-        _ if text.starts_with("$scrypt$") => numbers(3) <= 1 << 20,
+    let largest = |parts: usize| {
+        let parts = text.split('$').take(parts).flat_map(|part| part.split([':', ',', '=']));
+        parts.filter_map(|part| part.parse::<u64>().ok()).max().unwrap_or(0)
+    };
+    match text.split_inclusive(['$', ':', '_']).next() {
+        Some("pbkdf2:") => largest(1) <= 5_000_000,
+        Some("pbkdf2_") => largest(2) <= 5_000_000,
+        Some("scrypt:") => largest(1) <= 1 << 30,
+        _ if text.starts_with("$pbkdf2") => largest(3) <= 5_000_000,
+        _ if text.starts_with("$2") => largest(3) <= 16,
+        _ if text.starts_with("$scrypt$") => largest(3) <= 1 << 24,
         _ => true,
     }
 }

@@ -12,6 +12,7 @@ mod cookies;
 mod email;
 mod foreign_hash;
 mod form;
+mod import;
 mod json;
 mod jwt;
 mod keys;
@@ -27,7 +28,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 12] = [
+const TARGETS: [(&str, Target); 13] = [
     ("address", address::run),
     ("authorization", authorization::run),
     ("canary", canary::run),
@@ -36,6 +37,7 @@ const TARGETS: [(&str, Target); 12] = [
     ("email", email::run),
     ("foreign_hash", foreign_hash::run),
     ("form", form::run),
+    ("import", import::run),
     ("json", json::run),
     ("jwt", jwt::run),
     ("return_to", return_to::run),

@@ -115,6 +115,10 @@ fn open(import: &Import) -> Result<Entries, String> {
         "-" => (Box::new(io::stdin()), "standard input"),
         path => (Box::new(File::open(path).map_err(|error| format!("cannot open {path}: {error}"))?), path),
     };
+    entries(file, name, import.format)
+}
+
+fn entries(file: Box<dyn Read + Send>, name: &str, format: Option<Format>) -> Result<Entries, String> {
     let cannot_read = |error: io::Error| format!("cannot read {name}: {error}");
     let (mut input, mut line) = (without_mark(file).map_err(cannot_read)?, 1);
     let Some(first) = first_byte(&mut input, &mut line).map_err(cannot_read)? else {
@@ -126,10 +130,19 @@ fn open(import: &Import) -> Result<Entries, String> {
         _ => None,
     };
     let by_content = if first == b'{' { Format::Jsonl } else { Format::Csv };
-    match import.format.or(by_ending).unwrap_or(by_content) {
+    match format.or(by_ending).unwrap_or(by_content) {
         Format::Csv => Csv::open(input, line).map(|csv| Entries::Csv(Box::new(csv))),
         Format::Jsonl => Ok(Entries::JsonLines(JsonLines::open(input, line))),
     }
+}
+
+/// What `crate::fuzzing` shows of a file.
+#[cfg(fuzzing)]
+pub(crate) fn rows(file: Vec<u8>) -> Result<Vec<crate::fuzzing::Row>, String> {
+    let mut entries = entries(Box::new(Cursor::new(file)), "-", None)?;
+    let next = || entries.next().expect("memory can be read");
+    let row = |Entry { line, account, faults }| crate::fuzzing::Row { line, account, faults };
+    Ok(std::iter::from_fn(next).map(row).collect())
 }
 
 /// Spreadsheets put a byte order mark before what they save.
