@@ -3,9 +3,9 @@
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use crate::accounts::ForeignAccount;
 pub use crate::accounts::email::{EMAIL_MAX, Email, LOCAL_PART_MAX};
 pub use crate::accounts::foreign_hash::check as check_foreign_hash;
+pub use crate::cli::import::Entry;
 pub use crate::pages::form::Fields;
 
 /// An e-mail address, or the code of what is wrong with it.
@@ -18,19 +18,9 @@ pub fn form(body: &[u8]) -> Fields {
     Fields::parse(body)
 }
 
-/// What stands in one place of a file of accounts, before it is checked.
-pub struct Row {
-    /// Where it begins, from 1.
-    pub line: u64,
-    /// None if it cannot be read at all.
-    pub account: Option<ForeignAccount>,
-    /// What is wrong with it, in words.
-    pub faults: Vec<String>,
-}
-
 /// A file of accounts, as an import reads it.
-pub fn import(file: &[u8]) -> Result<Vec<Row>, String> {
-    crate::cli::import::rows(file.to_vec())
+pub fn import(file: &[u8]) -> Result<Vec<Entry>, String> {
+    crate::cli::import::all(file.to_vec())
 }
 
 /// A JSON body, as handlers get it; or everything that is answered instead.

@@ -46,7 +46,8 @@ enum Format {
 pub(super) type Input = Box<dyn BufRead + Send>;
 
 /// What stands in one place of the file.
-pub(super) struct Entry {
+pub struct Entry {
+    /// Where it begins, from 1.
     pub line: u64,
     /// None if it cannot be read at all.
     pub account: Option<ForeignAccount>,
@@ -55,7 +56,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub fn unreadable(line: u64, fault: String) -> Self {
+    pub(super) fn unreadable(line: u64, fault: String) -> Self {
         Self { line, account: None, faults: vec![fault] }
     }
 }
@@ -136,13 +137,11 @@ fn entries(file: Box<dyn Read + Send>, name: &str, format: Option<Format>) -> Re
     }
 }
 
-/// What `crate::fuzzing` shows of a file.
+/// All of a file.
 #[cfg(fuzzing)]
-pub(crate) fn rows(file: Vec<u8>) -> Result<Vec<crate::fuzzing::Row>, String> {
+pub(crate) fn all(file: Vec<u8>) -> Result<Vec<Entry>, String> {
     let mut entries = entries(Box::new(Cursor::new(file)), "-", None)?;
-    let next = || entries.next().expect("memory can be read");
-    let row = |Entry { line, account, faults }| crate::fuzzing::Row { line, account, faults };
-    Ok(std::iter::from_fn(next).map(row).collect())
+    Ok(std::iter::from_fn(|| entries.next().expect("memory can be read")).collect())
 }
 
 /// Spreadsheets put a byte order mark before what they save.
