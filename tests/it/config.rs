@@ -111,12 +111,15 @@ fn a_file_that_says_nothing_sensible_is_refused() {
         let said = server.refusal();
         assert!(said.contains(word) && !said.contains("panicked"), "{toml}: {said}");
     }
-    for toml in
-        ["secret = \"0123456789abcdef-SECRET", "secret = 0123456789abcdef-SECRET\n", "secret 0123456789abcdef-SECRET"]
-    {
-        write(&server, &format!("[default.hallpass]\nsite_name = \"x\"\n{toml}"));
+    for toml in [
+        "[default.hallpass]\nsecret = \"0123456789abcdef-SECRET",
+        "[default.hallpass]\nsecret = 0123456789abcdef-SECRET\n",
+        "[default.hallpass]\nsecret 0123456789abcdef-SECRET",
+        "# The table is missing.\nsecret = \"0123456789abcdef-0123456789abcdef-SECRET\"",
+    ] {
+        write(&server, toml);
         let said = server.refusal();
-        assert!(said.contains("line 3") && said.contains("Rocket.toml"), "{said}");
+        assert!(said.contains("line 2") && said.contains("Rocket.toml"), "{said}");
         assert!(!said.contains("SECRET"), "what may be a secret is told: {said}");
     }
     for (name, value, word) in [("ROCKET_ADDRESS", "nowhere", "ADDRESS"), ("ROCKET_PORT", "70000", "PORT")] {
