@@ -41,6 +41,8 @@ static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
     };
     assert!(is_access(&genuine.access) && is_refresh(&genuine.refresh), "nothing here would ever be accepted");
     assert!(genuine.mac.verify("b", &genuine.code));
+    let question = genuine.probes.ask(&genuine.session, NOW);
+    assert!(genuine.probes.is_answer(&question, &genuine.session, NOW));
     genuine
 });
 
