@@ -2,7 +2,7 @@
 
 mod backup;
 mod csv;
-mod import;
+pub(crate) mod import;
 mod json_lines;
 mod key;
 mod log;

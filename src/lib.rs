@@ -40,6 +40,9 @@ pub mod config;
 #[doc(hidden)]
 pub mod db;
 mod fault;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[doc(hidden)]
 pub mod http;
 pub mod id;

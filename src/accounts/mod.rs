@@ -3,10 +3,10 @@
 //! [`Accounts`] is one service; its functions stand in the files that are named after the occasion.
 
 mod changes;
-mod email;
+pub(crate) mod email;
 mod error;
 mod fault;
-mod foreign_hash;
+pub(crate) mod foreign_hash;
 mod hasher;
 mod import;
 mod line;

@@ -62,7 +62,7 @@ async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, Problem>
     body::read(data).await.map_err(|status| Problem::of(Code::of_status(status)))
 }
 
-fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned + ToSchema>(body: &[u8]) -> Result<T, Problem> {
     let malformed = |error: serde_json::Error| {
         // Its text ends with line and column.
         Problem::new(Code::MalformedJson, format!("The body is no JSON: {error}."))

@@ -2,7 +2,7 @@
 //!
 //! It never redirects and never answers HTML, but for `/api/docs`. Errors are problem documents.
 
-mod body;
+pub(crate) mod body;
 pub mod code;
 mod confirm;
 mod csrf;

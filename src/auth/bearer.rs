@@ -21,11 +21,20 @@ impl<'r> Authorization<'r> {
         let mut headers = request.headers().get("Authorization");
         let Some(header) = headers.next() else { return Self::Absent };
         let bearer = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
-        match (bearer, headers.next()) {
-            (Some((_, token)), None) => Self::Bearer(token.trim()),
+        let token = bearer.map(|(_, token)| token.trim_start_matches(' ')).filter(|token| is_token68(token));
+        match (token, headers.next()) {
+            (Some(token), None) => Self::Bearer(token),
             _ => Self::Unusable,
         }
     }
+}
+
+/// RFC 9110 section 11.2. What is none is not made one by leaving something away: a proxy or a log that reads the same
+/// header would see another.
+fn is_token68(text: &str) -> bool {
+    let letters = text.trim_end_matches('=');
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !letters.is_empty() && letters.bytes().all(is_letter)
 }
 
 #[rocket::async_trait]

@@ -13,6 +13,10 @@ use crate::sessions::probe::PROBE_SECONDS;
 /// The longest that browsers keep a cookie (RFC 6265bis section 5.5).
 const BROWSER_SECONDS: Seconds = 400 * DAY;
 
+/// What may stand around a pair (RFC 6265bis section 5.6). No other blank: to a browser `__Host-browser` behind a U+2003
+/// is a name like any other, which a neighbouring host may set.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// More cookies of one name than this are noise.
 const SAME_NAME_MAX: usize = 4;
 
@@ -73,9 +77,10 @@ impl Cookies {
         for (header, line) in request.headers().get("Cookie").enumerate() {
             let mut pair_start = 0;
             for pair in line.split(';') {
-                let trimmed = pair.trim_end();
+                let trimmed = pair.trim_end_matches(BLANKS);
                 if let Some((given, value)) = trimmed.split_once('=')
-                    && let Some(name) = Name::ALL.into_iter().find(|name| self.name(*name) == given.trim_start())
+                    && let Some(name) =
+                        Name::ALL.into_iter().find(|name| self.name(*name) == given.trim_start_matches(BLANKS))
                 {
                     let end = pair_start + trimmed.len();
                     places.push((name, header, end - value.len()..end));

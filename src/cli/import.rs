@@ -46,7 +46,8 @@ enum Format {
 pub(super) type Input = Box<dyn BufRead + Send>;
 
 /// What stands in one place of the file.
-pub(super) struct Entry {
+pub struct Entry {
+    /// Where it begins, from 1.
     pub line: u64,
     /// None if it cannot be read at all.
     pub account: Option<ForeignAccount>,
@@ -55,7 +56,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub fn unreadable(line: u64, fault: String) -> Self {
+    pub(super) fn unreadable(line: u64, fault: String) -> Self {
         Self { line, account: None, faults: vec![fault] }
     }
 }
@@ -115,6 +116,10 @@ fn open(import: &Import) -> Result<Entries, String> {
         "-" => (Box::new(io::stdin()), "standard input"),
         path => (Box::new(File::open(path).map_err(|error| format!("cannot open {path}: {error}"))?), path),
     };
+    entries(file, name, import.format)
+}
+
+fn entries(file: Box<dyn Read + Send>, name: &str, format: Option<Format>) -> Result<Entries, String> {
     let cannot_read = |error: io::Error| format!("cannot read {name}: {error}");
     let (mut input, mut line) = (without_mark(file).map_err(cannot_read)?, 1);
     let Some(first) = first_byte(&mut input, &mut line).map_err(cannot_read)? else {
@@ -126,10 +131,17 @@ fn open(import: &Import) -> Result<Entries, String> {
         _ => None,
     };
     let by_content = if first == b'{' { Format::Jsonl } else { Format::Csv };
-    match import.format.or(by_ending).unwrap_or(by_content) {
+    match format.or(by_ending).unwrap_or(by_content) {
         Format::Csv => Csv::open(input, line).map(|csv| Entries::Csv(Box::new(csv))),
         Format::Jsonl => Ok(Entries::JsonLines(JsonLines::open(input, line))),
     }
+}
+
+/// All of a file.
+#[cfg(fuzzing)]
+pub(crate) fn all(file: Vec<u8>) -> Result<Vec<Entry>, String> {
+    let mut entries = entries(Box::new(Cursor::new(file)), "-", None)?;
+    Ok(std::iter::from_fn(|| entries.next().expect("memory can be read")).collect())
 }
 
 /// Spreadsheets put a byte order mark before what they save.

@@ -306,7 +306,8 @@ fn without_password(database_url: &str) -> String {
     if url.password().is_some() {
         let _ = url.set_password(Some("***"));
     }
-    if url.query().is_some_and(|query| query.to_lowercase().contains("password")) {
+    // Decoded, as who connects reads them.
+    if url.query_pairs().any(|(name, _)| name.to_lowercase().contains("password")) {
         url.set_query(Some("***"));
     }
     url.to_string()

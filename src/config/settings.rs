@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ::figment::error::Kind;
 use ::figment::value::{Dict, Value};
 use ::figment::{Figment, Profile};
 
@@ -22,7 +23,7 @@ impl<'f> Settings<'f> {
             Ok(Value::Dict(_, settings)) => settings,
             Ok(_) => return Err(ConfigError(vec![format!("{TABLE}: must be a table, as in [default.{TABLE}]")])),
             Err(error) if error.missing() => Dict::new(),
-            Err(error) => return Err(ConfigError(vec![error.to_string()])),
+            Err(error) => return Err(ConfigError(vec![in_words(error)])),
         };
         Ok(Self { figment, given, known: Vec::new(), faults: rocket_faults(figment), shown: Vec::new() })
     }
@@ -72,12 +73,23 @@ impl<'f> Settings<'f> {
 /// What is wrong with the settings that are Rocket's: it would only say that something is.
 fn rocket_faults(figment: &Figment) -> Vec<String> {
     let whole = Figment::from(rocket::Config::default()).merge(figment).select(figment.profile().clone());
-    let bad = whole.extract::<rocket::Config>().err().into_iter().flatten().map(|error| error.to_string());
+    let bad = whole.extract::<rocket::Config>().err().into_iter().flatten().map(in_words);
     // Rocket takes a table of the file for a profile, and one that is not selected for nothing.
     let profile = Profile::new(TABLE);
     let misplaced = (figment.profile() != profile && figment.profiles().any(|given| *given == profile))
         .then(|| format!("[{TABLE}]: this table would have no effect. Its name must be [default.{TABLE}]."));
     bad.chain(misplaced).collect()
+}
+
+/// Of a file that cannot be read as settings, the message repeats what stands in the wrong place: perhaps the secret.
+fn in_words(mut error: ::figment::Error) -> String {
+    if let Kind::Message(message) = &mut error.kind
+        && message.starts_with("TOML parse error")
+    {
+        let place = message.lines().next().unwrap_or_default();
+        *message = format!("{place} (what stands there is not shown: it may be a secret)");
+    }
+    error.to_string()
 }
 
 /// Text, a number, a truth value or a list of them, as one text; tables are no setting's form.

@@ -41,7 +41,7 @@ struct Text {
 
 impl Fields {
     /// `application/x-www-form-urlencoded` (URL Standard section 5.1), but telling what was not UTF-8.
-    fn parse(body: &[u8]) -> Self {
+    pub(crate) fn parse(body: &[u8]) -> Self {
         let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         let fields = pairs.map(|pair| {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');

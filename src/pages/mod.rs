@@ -5,7 +5,7 @@ mod answer;
 mod assets;
 mod confirm;
 mod errors;
-mod form;
+pub(crate) mod form;
 mod health;
 mod home;
 mod login;

@@ -116,6 +116,17 @@ fn a_file_that_says_nothing_sensible_is_refused() {
         let said = server.refusal();
         assert!(said.contains(word) && !said.contains("panicked"), "{toml}: {said}");
     }
+    for toml in [
+        "[default.hallpass]\nsecret = \"0123456789abcdef-SECRET",
+        "[default.hallpass]\nsecret = 0123456789abcdef-SECRET\n",
+        "[default.hallpass]\nsecret 0123456789abcdef-SECRET",
+        "# The table is missing.\nsecret = \"0123456789abcdef-0123456789abcdef-SECRET\"",
+    ] {
+        write(&server, toml);
+        let said = server.refusal();
+        assert!(said.contains("line 2") && said.contains("Rocket.toml"), "{said}");
+        assert!(!said.contains("SECRET"), "what may be a secret is told: {said}");
+    }
     for (name, value, word) in [("ROCKET_ADDRESS", "nowhere", "ADDRESS"), ("ROCKET_PORT", "70000", "PORT")] {
         let mut server = Server::prepare(&[]);
         server.set(name, Some(value));
@@ -171,6 +182,7 @@ fn the_effective_settings_are_shown_with_their_sources_and_without_secrets() {
     for url in [
         "postgres://ann:hunter2@db.example.org/hallpass",
         "postgres://db.example.org/hallpass?user=ann&password=hunter2",
+        "postgres://db.example.org/hallpass?user=ann&p%61ssw%6Frd=hunter2",
         "postgres://ann:a#hunter2@db.example.org/hallpass",
     ] {
         server.set("HALLPASS_DATABASE_URL", Some(url));

@@ -126,6 +126,27 @@ async fn of_several_cookies_of_one_name_the_good_one_counts() {
     }
 }
 
+/// A browser that knows `__Host-` keeps no such cookie of another host; but a name that only begins with a blank which
+/// this site then leaves away is another name to it.
+#[rocket::async_test]
+async fn a_name_behind_an_odd_blank_is_another_name() {
+    let app = TestApp::with(&[("public_url", "https://example.org")]).await;
+    let browser = app.registered().await;
+    let name = "__Host-access_token";
+    let access = browser.cookie(name).unwrap();
+    for blank in ["\u{85}", "\u{a0}", "\u{2003}", "\u{2028}", "\u{3000}"] {
+        for pair in
+            [format!("{blank}{name}={access}"), format!("{name}{blank}={access}"), format!("{name}={access}{blank}")]
+        {
+            for cookie in [pair.clone(), format!("theme=dark; {pair}; x=1")] {
+                let page = account_with(&app, &cookie).await;
+                assert_eq!(page.status, 303, "{cookie:?}");
+            }
+        }
+    }
+    assert_eq!(account_with(&app, &format!("\t {name}={access} \t")).await.status, 200);
+}
+
 #[rocket::async_test]
 async fn two_good_sessions_in_one_jar_are_one_user_and_end_nobody() {
     let app = TestApp::start().await;

@@ -163,6 +163,12 @@ async fn an_authorization_header_is_judged_alone() {
         assert_eq!(get(true, bad, "/who").await.body, "nobody", "{bad:?} was rescued by the cookies");
         assert_eq!(get(true, bad, "/account").await.status, 303, "{bad:?}");
     }
+    assert_eq!(get(false, &good.replace(' ', "  "), "/who").await.body, EMAIL);
+    for odd in
+        [good.replace(' ', " \u{a0}"), good.replace(' ', " \u{2003}"), format!("{good}\u{85}"), format!("{good} x")]
+    {
+        assert_eq!(get(true, &odd, "/who").await.body, "nobody", "{odd:?} was made a token");
+    }
     app.advance(EXPIRED);
     for value in [good.as_str(), refresh.as_str(), "Basic YTpi", "Bearer x"] {
         for path in ["/who", "/account", "/login", "/", "/nowhere"] {
