@@ -315,6 +315,7 @@ async fn a_page_of_an_allowed_origin_logs_in_works_and_logs_out_with_cookies() {
         is_readable(&page, origin);
         let page = browser.call_with(Method::Patch, "/api/me", json!({"name": "Ann"}), &headers).await;
         assert_eq!(page.status, 200);
+        app.advance(901);
         let page = browser.call_with(Method::Post, "/api/auth/refresh", Value::Null, &headers).await;
         assert!(page.delivers(), "{page:?}");
         let page = browser.call_with(Method::Post, "/api/auth/logout", Value::Null, &headers).await;
