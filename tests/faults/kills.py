@@ -1,0 +1,41 @@
+"""`kill -9` of nodes while a thousand visitors rotate."""
+
+import asyncio
+import random
+
+from crowd import Crowd
+from nodes import Site
+from postgres import Postgres
+from tally import Tally
+
+CLIENTS = 1000
+ROTATIONS = 10_000
+LEAST = {"rotations": ROTATIONS, "faults": 15, "cut": 100, "ended": 10, "refused": 50, "saved": 200, "registered": 10}
+
+
+async def of_two_nodes(binary):
+    with Postgres() as postgres:
+        return await killed(binary, nodes=2, database=postgres.url)
+
+
+async def of_the_only_node(binary):
+    return await killed(binary, nodes=1)
+
+
+async def killed(binary, **site):
+    tally = Tally()
+    async with Site(binary, accounts=CLIENTS, access_token_ttl_seconds=2, **site) as site:
+        async with Crowd(site, tally, pace=2.2) as crowd:
+            crowd.meanwhile(crowd.ends(every=1.5))
+            crowd.meanwhile(crowd.registers(every=1.5))
+            while tally.counts["rotations"] < ROTATIONS or tally.counts["faults"] < LEAST["faults"]:
+                await asyncio.sleep(random.uniform(0.5, 2))
+                # All of them now and then.
+                fallen = site.nodes if random.random() < 0.2 else [random.choice(site.nodes)]
+                for node in fallen:
+                    node.kill()
+                    tally.count("faults")
+                await asyncio.sleep(random.uniform(0, 1))
+                await asyncio.gather(*(node.start() for node in fallen))
+            await crowd.settle()
+    return tally, LEAST
