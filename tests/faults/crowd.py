@@ -6,7 +6,7 @@ import random
 import re
 import time
 
-from clients import Browser, Cut
+from clients import Browser, Cut, claims_of
 from nodes import EMAIL, NAME
 from server import PASSWORD
 
@@ -26,7 +26,7 @@ class Visitor:
 
     def __init__(self, crowd, number, label=NAME, email=EMAIL):
         self.crowd, self.tally = crowd, crowd.tally
-        self.label, self.email = label % number, email % number
+        self.number, self.label, self.email = number, label % number, email % number
         self.browser = Browser(crowd.site.door, number, self.tally)
         self.state, self.ended_at = LIVE, None
         self.form_token = None
@@ -135,7 +135,7 @@ class Visitor:
         await self.judge(response, "POST /account/profile", 303, "/account?saved=name")
 
     async def ask_by_bearer(self, port=None):
-        sent_at, ends = time.monotonic(), self.browser.holding()["access_token"][1]
+        sent_at, claims = time.monotonic(), claims_of(self.browser.jar["access_token"])
         try:
             response = await self.browser.send("GET", "/api/me", port=port, bearer=True)
         except Cut:
@@ -144,10 +144,11 @@ class Visitor:
             self.judge_refusal(response, "GET", "/api/me")
         elif self.state is not LIVE:
             self.judge_ended(response, "Bearer /api/me", sent_at)
-        elif response.status == 401 and "token_expired" in response.text and ends < self.crowd.expiring:
-            pass
+        elif response.status == 401 and "token_expired" in response.text:
+            if time.time() < claims["exp"] - self.crowd.ahead:
+                self.fault("wrong", f"Bearer /api/me, before its end at {claims['exp']}", response)
         elif response.status != 200 or self.email not in response.text:
-            self.fault("wrong", f"Bearer /api/me, {ends} s before its end", response)
+            self.fault("wrong", "Bearer /api/me", response)
 
     async def press(self, port=None, decided_after=0):
         """What is tried with the tokens of an ended session. `decided_after` a moment, if that is later than now."""
@@ -211,11 +212,10 @@ class Visitor:
 class Crowd:
     """`async with Crowd(site, tally, …) as crowd:` logs everybody in and lets them go on; `settle` judges what is left.
 
-    `pace` is how many seconds pass between what a visitor does, `expiring` how many an access token may have left to be
-    refused as expired."""
+    `pace` is how many seconds pass between what a visitor does, `ahead` how many the clock of a node is."""
 
-    def __init__(self, site, tally, pace, patience=15, expiring=1):
-        self.site, self.tally, self.pace, self.patience, self.expiring = site, tally, pace, patience, expiring
+    def __init__(self, site, tally, pace, patience=15, ahead=0):
+        self.site, self.tally, self.pace, self.patience, self.ahead = site, tally, pace, patience, ahead
         self.log_ins, self.judged_at_once = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self.visitors = [Visitor(self, number) for number in range(site.accounts)]
         self.newcomers = []
@@ -263,18 +263,21 @@ class Crowd:
 
     async def end(self, visitor, means=None):
         visitor.state = ENDING
-        # So that every node has its tokens in memory.
+        await self.be_remembered(visitor)
+        await (means or next(self.means))(visitor)
+        visitor.ended()
+
+    async def be_remembered(self, visitor):
+        """Every node has its tokens in memory."""
         for port in self.site.ports:
             try:
                 await visitor.browser.send("GET", "/", port=port, patience=self.patience)
             except Cut:
-                pass
-        await (means or next(self.means))(visitor)
-        visitor.ended()
+                self.tally.count("cut")
 
     async def end_by_device(self, visitor):
         """By its owner, on another one."""
-        device = Visitor(self, self.visitors.index(visitor))
+        device = Visitor(self, visitor.number)
         while not (await device.log_in() and FORM_TOKEN.search((await device.ask("GET", "/account")).text)):
             pass
         form = {"csrf_token": device.form_token}
@@ -286,7 +289,7 @@ class Crowd:
     async def end_by_log_out(self, visitor):
         """In its own browser; somebody has a copy of the cookies."""
         async with visitor.turn:
-            owner = Visitor(self, self.visitors.index(visitor))
+            owner = Visitor(self, visitor.number)
             owner.browser = visitor.browser.copy()
             answer = await owner.ask("POST", "/logout", {"csrf_token": visitor.form_token})
         if answer.status != 303 or answer.location != "/":

@@ -78,7 +78,7 @@ class Site:
 
     def __init__(self, binary, nodes=1, accounts=100, database=None, folder=None, **settings):
         self.binary, self.accounts = binary, accounts
-        self.temporary = tempfile.TemporaryDirectory(prefix="hallpass-faults-")
+        self.temporary = None if folder else tempfile.TemporaryDirectory(prefix="hallpass-faults-")
         self.folder = Path(folder or self.temporary.name)
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -117,7 +117,8 @@ class Site:
             if node.process and node.process.poll() is None:
                 node.thaw()
                 node.kill()
-        self.temporary.cleanup()
+        if self.temporary:
+            self.temporary.cleanup()
 
     def door(self):
         return random.choice(self.ports)

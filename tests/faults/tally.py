@@ -25,6 +25,10 @@ FAULTS = {
 EVIDENCE_KEPT = 8
 
 
+class Skipped(Exception):
+    """A scenario needs what this machine doesn't give."""
+
+
 class Tally:
     def __init__(self):
         self.counts = Counter()

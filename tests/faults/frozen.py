@@ -1,0 +1,61 @@
+"""A node that stands still, as after a pause of its virtual machine, and goes on with what it had in memory."""
+
+import asyncio
+import random
+import time
+
+from clients import Cut
+from crowd import Crowd
+from nodes import Site
+from postgres import Postgres
+from tally import Tally
+
+# Shorter than a node trusts its memory; longer; longer than the feed of changes looks back.
+PAUSES = (3, 10, 35)
+ENDED_EACH = 8
+LEAST = {"rotations": 200, "faults": len(PAUSES), "cut": 30, "ended": len(PAUSES) * ENDED_EACH, "refused": 100,
+         "saved": 100, "registered": 5, "knocks": len(PAUSES) * ENDED_EACH}
+
+
+async def node(binary):
+    tally = Tally()
+    with Postgres() as postgres:
+        settings = {"accounts": 150, "database": postgres.url, "access_token_ttl_seconds": 30}
+        async with Site(binary, nodes=2, **settings) as site, Crowd(site, tally, pace=1.5, patience=4) as crowd:
+            crowd.meanwhile(crowd.registers(every=3))
+            for pause in PAUSES:
+                await asyncio.sleep(6)
+                await freeze(site, crowd, tally, pause)
+            await asyncio.sleep(6)
+            await crowd.settle()
+    return tally, LEAST
+
+
+async def freeze(site, crowd, tally, pause):
+    frozen = random.choice(site.nodes)
+    victims = random.sample(crowd.living(), ENDED_EACH)
+    await asyncio.gather(*(crowd.be_remembered(visitor) for visitor in victims))
+    frozen.freeze()
+    tally.count("faults")
+    thawed = asyncio.get_running_loop().time() + pause
+    # A balancer that notices at once; those who wait for the frozen node do so for as long as they have patience.
+    site.ports = [node.port for node in site.nodes if node is not frozen]
+    knocks = []
+    for visitor in victims:
+        # The device logs in, which takes longer than the shortest pause.
+        await crowd.end(visitor, crowd.end_by_log_out if pause == min(PAUSES) else None)
+        # Waits before the node's door, to be the first that it answers.
+        knock = visitor.browser.copy().send("GET", "/", port=frozen.port, patience=120)
+        knocks.append(asyncio.create_task(knock))
+    await asyncio.sleep(thawed - asyncio.get_running_loop().time())
+    thawed_at = time.monotonic()
+    frozen.thaw()
+    for visitor, knock in zip(victims, knocks):
+        try:
+            response = await knock
+        except Cut:
+            tally.count("cut")
+        else:
+            tally.count("knocks")
+            visitor.judge_ended(response, f"a request to a node that stood still for {pause} s", thawed_at)
+    site.ports = [node.port for node in site.nodes]

@@ -1,0 +1,55 @@
+"""PostgreSQL that is restarted, crashes, hangs, or is away for half a minute."""
+
+import asyncio
+import random
+
+from crowd import Crowd
+from nodes import Site
+from postgres import Postgres
+from tally import Tally
+
+AWAY_SECONDS = 30
+LEAST = {"rotations": 1000, "faults": 10, "unavailable": 500, "ended": 15, "refused": 100, "saved": 100, "registered": 8}
+
+
+async def of_postgres(binary):
+    tally = Tally()
+    with Postgres() as postgres:
+        # Long enough that tokens in memory outlive the database.
+        settings = {"accounts": 200, "database": postgres.url, "access_token_ttl_seconds": 8}
+        async with Site(binary, nodes=2, **settings) as site, Crowd(site, tally, pace=1.5) as crowd:
+            crowd.meanwhile(crowd.ends(every=4))
+            crowd.meanwhile(crowd.registers(every=3))
+            for fail in (restart, crash, lose_a_backend) * 3:
+                await asyncio.sleep(random.uniform(2, 4))
+                # The last that the nodes can hear of for a while.
+                await asyncio.gather(*(crowd.end(visitor) for visitor in random.sample(crowd.living(), 2)))
+                await fail(postgres)
+                tally.count("faults")
+            await asyncio.sleep(3)
+            await restart(postgres, AWAY_SECONDS)
+            tally.count("faults")
+            await asyncio.sleep(5)
+            await crowd.settle()
+    return tally, LEAST
+
+
+async def restart(postgres, away_seconds=1):
+    await stop(postgres, "INT", away_seconds)
+
+
+async def crash(postgres):
+    await stop(postgres, "QUIT", 1)
+
+
+async def stop(postgres, signal, away_seconds):
+    await asyncio.to_thread(postgres.stop, signal)
+    await asyncio.sleep(away_seconds)
+    await asyncio.to_thread(postgres.start)
+
+
+async def lose_a_backend(postgres):
+    """It ends all connections then, for the shared memory may be damaged, and recovers."""
+    select = "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() limit 1"
+    pid, = await asyncio.to_thread(postgres.sql, select)
+    await asyncio.create_subprocess_exec("kill", "-KILL", pid)
