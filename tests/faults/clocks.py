@@ -7,8 +7,7 @@ from pathlib import Path
 
 from clients import claims_of
 from crowd import Crowd, Visitor
-from nodes import Site
-from postgres import Postgres
+from nodes import Site, database
 from tally import Tally
 
 AHEAD_SECONDS = 5
@@ -18,8 +17,8 @@ LEAST = {"rotations": 500, "faults": 1, "ended": 10, "refused": 50, "saved": 50,
 
 async def of_one_node_ahead(binary):
     tally = Tally()
-    with Postgres() as postgres:
-        settings = {"accounts": 150, "database": postgres.url, "access_token_ttl_seconds": 8}
+    with database() as (_, url):
+        settings = {"accounts": 150, "database": url, "access_token_ttl_seconds": 8}
         site = Site(binary, nodes=2, **settings)
         site.nodes[1].environment = {
             "LD_PRELOAD": str(library()),

@@ -6,8 +6,7 @@ import time
 
 from clients import Cut
 from crowd import Crowd
-from nodes import Site
-from postgres import Postgres
+from nodes import Site, database
 from tally import Tally
 
 # Shorter than a node trusts its memory; longer; longer than the feed of changes looks back.
@@ -19,8 +18,8 @@ LEAST = {"rotations": 200, "faults": len(PAUSES), "cut": 30, "ended": len(PAUSES
 
 async def node(binary):
     tally = Tally()
-    with Postgres() as postgres:
-        settings = {"accounts": 150, "database": postgres.url, "access_token_ttl_seconds": 30}
+    with database() as (_, url):
+        settings = {"accounts": 150, "database": url, "access_token_ttl_seconds": 30}
         async with Site(binary, nodes=2, **settings) as site, Crowd(site, tally, pace=1.5, patience=4) as crowd:
             crowd.meanwhile(crowd.registers(every=3))
             for pause in PAUSES:

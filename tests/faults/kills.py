@@ -4,8 +4,7 @@ import asyncio
 import random
 
 from crowd import Crowd
-from nodes import Site
-from postgres import Postgres
+from nodes import Site, database
 from tally import Tally
 
 CLIENTS = 1000
@@ -14,8 +13,8 @@ LEAST = {"rotations": ROTATIONS, "faults": 15, "cut": 100, "ended": 10, "refused
 
 
 async def of_two_nodes(binary):
-    with Postgres() as postgres:
-        return await killed(binary, nodes=2, database=postgres.url)
+    with database() as (_, url):
+        return await killed(binary, nodes=2, database=url)
 
 
 async def of_the_only_node(binary):

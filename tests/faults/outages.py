@@ -4,8 +4,7 @@ import asyncio
 import random
 
 from crowd import Crowd
-from nodes import Site
-from postgres import Postgres
+from nodes import Site, database
 from tally import Tally
 
 AWAY_SECONDS = 30
@@ -14,9 +13,9 @@ LEAST = {"rotations": 1000, "faults": 10, "unavailable": 500, "ended": 15, "refu
 
 async def of_postgres(binary):
     tally = Tally()
-    with Postgres() as postgres:
+    with database() as (postgres, url):
         # Long enough that tokens in memory outlive the database.
-        settings = {"accounts": 200, "database": postgres.url, "access_token_ttl_seconds": 8}
+        settings = {"accounts": 200, "database": url, "access_token_ttl_seconds": 8}
         async with Site(binary, nodes=2, **settings) as site, Crowd(site, tally, pace=1.5) as crowd:
             crowd.meanwhile(crowd.ends(every=4))
             crowd.meanwhile(crowd.registers(every=3))
