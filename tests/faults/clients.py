@@ -27,8 +27,9 @@ class Response:
     status: int
     headers: list
     text: str = ""
-    # When it was asked for, and whether an attempt before this one may have done its work.
+    # When it was asked for; after how many attempts; and whether one of them may do its work later than this one.
     sent_at: float = 0
+    attempts: int = 0
     doubtful: bool = False
 
     def header(self, name):

@@ -38,7 +38,7 @@ class Visitor:
     async def ask(self, method, path, form=None, port=None):
         """What the browser gets in the end, and when it was asked for. Its questions are answered; what was cut off or
         refused for now is tried again, with the cookies that the jar holds then."""
-        began, questions, doubtful = time.monotonic(), 0, False
+        began, questions, attempts, doubtful = time.monotonic(), 0, 0, False
         while True:
             sent_at = time.monotonic()
             try:
@@ -52,12 +52,13 @@ class Visitor:
                     questions += 1
                     continue
                 if response.status not in (429, 503):
-                    response.doubtful, response.sent_at = doubtful, sent_at
+                    response.sent_at, response.attempts, response.doubtful = sent_at, attempts, doubtful
                     return response
                 self.judge_refusal(response, method, path)
             if time.monotonic() - began > GIVEN_UP_AFTER:
                 self.tally.fault("wrong", f"{self.email} had no answer to {method} {path} for {GIVEN_UP_AFTER} s")
                 began = time.monotonic()
+            attempts += 1
             self.tally.count("retries")
             await asyncio.sleep(random.uniform(0.2, 1))
 
@@ -72,7 +73,7 @@ class Visitor:
             return page.status == 303 and page.location == "/account"
 
     async def register(self):
-        """Whether it was answered that the account exists."""
+        """Whether the account exists now."""
         page = await self.ask("GET", "/register")
         if page.status == 200:
             self.form_token = FORM_TOKEN.search(page.text).group(1)
@@ -81,9 +82,10 @@ class Visitor:
         if page.status == 303 and page.location == "/account":
             self.tally.count("registered")
             return True
-        # An attempt before this one went through, and its answer did not.
-        if not (page.status == 422 and page.doubtful):
-            self.tally.fault("wrong", f"{self.email}: registration was answered {page.status} {page.location}")
+        # The address is taken: an attempt before this one went through, and its answer did not.
+        if page.status == 422 and page.attempts:
+            return True
+        self.tally.fault("wrong", f"{self.email}: registration was answered {page.status} {page.location}")
         return False
 
     async def live(self):
@@ -95,7 +97,9 @@ class Visitor:
             elif self.state is LIVE:
                 async with self.turn:
                     await self.act()
-            await asyncio.sleep(self.crowd.pace * random.uniform(0.5, 1.5))
+            # Whoever has a copy of somebody's cookies tries more often.
+            pace = self.crowd.pace / 3 if self.state is ENDED else self.crowd.pace
+            await asyncio.sleep(pace * random.uniform(0.5, 1.5))
 
     async def act(self):
         chance = random.random()
@@ -218,7 +222,7 @@ class Crowd:
         self.site, self.tally, self.pace, self.patience, self.ahead = site, tally, pace, patience, ahead
         self.log_ins, self.judged_at_once = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self.visitors = [Visitor(self, number) for number in range(site.accounts)]
-        self.newcomers = []
+        self.newcomers, self.numbers = [], itertools.count()
         self.means = itertools.cycle((self.end_by_device, self.end_by_command, self.end_by_log_out, self.lock))
         self.group, self.tasks = asyncio.TaskGroup(), []
         self.leaving = False
@@ -252,11 +256,9 @@ class Crowd:
 
     async def registers(self, every):
         """Somebody new now and then."""
-        for number in itertools.count():
+        while not self.leaving:
             await asyncio.sleep(every)
-            if self.leaving:
-                return
-            newcomer = Visitor(self, number, "Newcomer %d", "newcomer%d@example.org")
+            newcomer = Visitor(self, next(self.numbers), "Newcomer %d", "newcomer%d@example.org")
             if await newcomer.register():
                 self.newcomers.append(newcomer)
             newcomer.browser.close()

@@ -36,8 +36,9 @@ async def freeze(site, crowd, tally, pause):
     await asyncio.gather(*(crowd.be_remembered(visitor) for visitor in victims))
     frozen.freeze()
     tally.count("faults")
-    thawed = asyncio.get_running_loop().time() + pause
-    # A balancer that notices at once; those who wait for the frozen node do so for as long as they have patience.
+    frozen_at = time.monotonic()
+    # A balancer soon notices; those who wait for the frozen node do so for as long as they have patience.
+    await asyncio.sleep(min(2, pause - min(PAUSES)))
     site.ports = [node.port for node in site.nodes if node is not frozen]
     knocks = []
     for visitor in victims:
@@ -46,7 +47,7 @@ async def freeze(site, crowd, tally, pause):
         # Waits before the node's door, to be the first that it answers.
         knock = visitor.browser.copy().send("GET", "/", port=frozen.port, patience=120)
         knocks.append(asyncio.create_task(knock))
-    await asyncio.sleep(thawed - asyncio.get_running_loop().time())
+    await asyncio.sleep(frozen_at + pause - time.monotonic())
     thawed_at = time.monotonic()
     frozen.thaw()
     for visitor, knock in zip(victims, knocks):

@@ -9,7 +9,8 @@ from tally import Tally
 
 CLIENTS = 1000
 ROTATIONS = 10_000
-LEAST = {"rotations": ROTATIONS, "faults": 15, "cut": 100, "ended": 10, "refused": 50, "saved": 200, "registered": 10}
+KILLS = 20
+LEAST = {"rotations": ROTATIONS, "faults": KILLS, "cut": 100, "ended": 10, "refused": 50, "saved": 200, "registered": 10}
 
 
 async def of_two_nodes(binary):
@@ -25,10 +26,13 @@ async def killed(binary, **site):
     tally = Tally()
     async with Site(binary, accounts=CLIENTS, access_token_ttl_seconds=2, **site) as site:
         async with Crowd(site, tally, pace=2.2) as crowd:
-            crowd.meanwhile(crowd.ends(every=1.5))
-            crowd.meanwhile(crowd.registers(every=1.5))
-            while tally.counts["rotations"] < ROTATIONS or tally.counts["faults"] < LEAST["faults"]:
-                await asyncio.sleep(random.uniform(0.5, 2))
+            for _ in range(3):
+                crowd.meanwhile(crowd.ends(every=3))
+                crowd.meanwhile(crowd.registers(every=3))
+            for number in range(KILLS):
+                # However fast the machine is: so much happens between them.
+                while tally.counts["rotations"] < (number + random.random()) * ROTATIONS / KILLS:
+                    await asyncio.sleep(0.05)
                 # All of them now and then.
                 fallen = site.nodes if random.random() < 0.2 else [random.choice(site.nodes)]
                 for node in fallen:
@@ -36,5 +40,7 @@ async def killed(binary, **site):
                     tally.count("faults")
                 await asyncio.sleep(random.uniform(0, 1))
                 await asyncio.gather(*(node.start() for node in fallen))
+            while tally.counts["rotations"] < ROTATIONS:
+                await asyncio.sleep(0.05)
             await crowd.settle()
     return tally, LEAST

@@ -33,12 +33,12 @@ async def of_postgres(binary):
     return tally, LEAST
 
 
-async def restart(postgres, away_seconds=1):
+async def restart(postgres, away_seconds=2):
     await stop(postgres, "INT", away_seconds)
 
 
 async def crash(postgres):
-    await stop(postgres, "QUIT", 1)
+    await stop(postgres, "QUIT", 2)
 
 
 async def stop(postgres, signal, away_seconds):
