@@ -12,7 +12,8 @@ from tally import Tally
 
 AHEAD_SECONDS = 5
 CROSSINGS = 25
-LEAST = {"rotations": 500, "faults": 1, "ended": 10, "refused": 50, "saved": 50, "registered": 5, "crossings": 2 * CROSSINGS}
+LEAST = {"rotations": 500, "faults": 1, "ended": 10, "refused": 50, "saved": 50, "registered": 5,
+         "crossings": 2 * CROSSINGS}
 
 
 async def of_one_node_ahead(binary):

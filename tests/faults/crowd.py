@@ -214,7 +214,7 @@ class Visitor:
 
 
 class Crowd:
-    """`async with Crowd(site, tally, …) as crowd:` logs everybody in and lets them go on; `settle` judges what is left.
+    """`async with Crowd(site, tally, …) as crowd:` logs everybody in and lets them go on; `settle` judges in the end.
 
     `pace` is how many seconds pass between what a visitor does, `ahead` how many the clock of a node is."""
 

@@ -13,7 +13,8 @@ from tally import Skipped, Tally
 
 TIMES = 5
 FULL_SECONDS = 4
-LEAST = {"rotations": 500, "faults": TIMES + 1, "unavailable": 100, "ended": 5, "refused": 30, "saved": 30, "registered": 3}
+LEAST = {"rotations": 500, "faults": TIMES + 1, "unavailable": 100, "ended": 5, "refused": 30, "saved": 30,
+         "registered": 3}
 
 
 async def full(binary):

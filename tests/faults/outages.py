@@ -1,14 +1,17 @@
-"""PostgreSQL that is restarted, crashes, hangs, or is away for half a minute."""
+"""PostgreSQL that is restarted, crashes, does not answer, or is away for half a minute."""
 
 import asyncio
 import random
+from pathlib import Path
 
 from crowd import Crowd
 from nodes import Site, database
 from tally import Tally
 
 AWAY_SECONDS = 30
-LEAST = {"rotations": 1000, "faults": 10, "unavailable": 500, "ended": 15, "refused": 100, "saved": 100, "registered": 8}
+HANGS_SECONDS = 8
+LEAST = {"rotations": 1000, "faults": 9, "unavailable": 500, "ended": 15, "refused": 100, "saved": 100,
+         "registered": 8}
 
 
 async def of_postgres(binary):
@@ -19,7 +22,7 @@ async def of_postgres(binary):
         async with Site(binary, nodes=2, **settings) as site, Crowd(site, tally, pace=1.5) as crowd:
             crowd.meanwhile(crowd.ends(every=4))
             crowd.meanwhile(crowd.registers(every=3))
-            for fail in (restart, crash, lose_a_backend) * 3:
+            for fail in (restart, crash, lose_a_backend, hang) * 2:
                 await asyncio.sleep(random.uniform(2, 4))
                 # The last that the nodes can hear of for a while.
                 await asyncio.gather(*(crowd.end(visitor) for visitor in random.sample(crowd.living(), 2)))
@@ -49,6 +52,15 @@ async def stop(postgres, signal, away_seconds):
 
 async def lose_a_backend(postgres):
     """It ends all connections then, for the shared memory may be damaged, and recovers."""
-    select = "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() limit 1"
+    select = "select pid from pg_stat_activity where application_name = 'hallpass' limit 1"
     pid, = await asyncio.to_thread(postgres.sql, select)
     await asyncio.create_subprocess_exec("kill", "-KILL", pid)
+
+
+async def hang(postgres):
+    """Connections stay, and nothing comes over them."""
+    server = postgres.process.pid
+    backends = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    for name, pause in (("STOP", HANGS_SECONDS), ("CONT", 0)):
+        await asyncio.create_subprocess_exec("kill", f"-{name}", str(server), *backends)
+        await asyncio.sleep(pause)
