@@ -5,7 +5,7 @@ import random
 import time
 
 from clients import Cut
-from crowd import Crowd
+from crowd import ENDING, Crowd
 from nodes import Site, database
 from tally import Tally
 
@@ -30,23 +30,29 @@ async def node(binary):
     return tally, LEAST
 
 
+async def come_to_rest(crowd, visitor):
+    """Nothing of theirs is on its way, and both nodes have their tokens in memory."""
+    visitor.state = ENDING
+    async with visitor.turn:
+        await crowd.be_remembered(visitor)
+
+
 async def freeze(site, crowd, tally, pause):
     frozen = random.choice(site.nodes)
     victims = random.sample(crowd.living(), ENDED_EACH)
-    await asyncio.gather(*(crowd.be_remembered(visitor) for visitor in victims))
+    await asyncio.gather(*(come_to_rest(crowd, visitor) for visitor in victims))
     frozen.freeze()
     tally.count("faults")
     frozen_at = time.monotonic()
     # A balancer soon notices; those who wait for the frozen node do so for as long as they have patience.
     await asyncio.sleep(min(2, pause - min(PAUSES)))
     site.ports = [node.port for node in site.nodes if node is not frozen]
-    knocks = []
-    for visitor in victims:
-        # The device logs in, which takes longer than the shortest pause.
-        await crowd.end(visitor, crowd.end_by_log_out if pause == min(PAUSES) else None)
-        # Waits before the node's door, to be the first that it answers.
-        knock = visitor.browser.copy().send("GET", "/", port=frozen.port, patience=120)
-        knocks.append(asyncio.create_task(knock))
+    # The others take longer than the shortest pause.
+    means = crowd.end_by_log_out if pause == min(PAUSES) else None
+    await asyncio.gather(*(crowd.end(visitor, means) for visitor in victims))
+    # They wait before the node's door, to be the first that it answers.
+    waiting = (visitor.browser.copy().send("GET", "/", port=frozen.port, patience=120) for visitor in victims)
+    knocks = [asyncio.create_task(knock) for knock in waiting]
     await asyncio.sleep(frozen_at + pause - time.monotonic())
     thawed_at = time.monotonic()
     frozen.thaw()
