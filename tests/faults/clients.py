@@ -1,7 +1,7 @@
 """Browsers as a crowd of them needs it: HTTP/1.1 over raw sockets, with a cookie jar and a browser's manners.
 
 Cookies are kept as soon as the head of a response is complete, whatever becomes of its body; of half a head nothing is
-kept. A kept connection that the server closed in the meantime is replaced without anybody noticing.
+kept.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ class Cut(Exception):
 
 
 class Unbegun(Exception):
-    """A connection kept from before turned out to be closed."""
+    """A connection kept from before ended without a response: browsers then send the request again by themselves."""
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Response:
     status: int
     headers: list
     text: str = ""
-    # When it was asked for; after how many attempts; and whether one of them may do its work later than this one.
+    # When it was asked for; after how many attempts that failed; whether one of them may do its work later than this.
     sent_at: float = 0
     attempts: int = 0
     doubtful: bool = False
@@ -82,13 +82,22 @@ class Browser:
         self.tally.count("requests")
         try:
             async with asyncio.timeout(patience):
+                attempts = 0
                 kept = self.kept.setdefault(port, [])
-                if kept:
-                    try:
-                        return await self._exchange(port, kept.pop(), request, reused=True)
-                    except Unbegun:
-                        pass
-                return await self._exchange(port, await asyncio.open_connection("127.0.0.1", port), request)
+                while kept:
+                    connection = kept.pop()
+                    # Closed since, if at its end.
+                    if not connection[0].at_eof():
+                        try:
+                            return await self._exchange(port, connection, request, reused=True)
+                        except Unbegun:
+                            self.tally.count("cut")
+                            attempts = 1
+                            break
+                connection = await asyncio.open_connection("127.0.0.1", port)
+                response = await self._exchange(port, connection, request)
+                response.attempts = attempts
+                return response
         except (OSError, EOFError, TimeoutError) as error:
             raise Cut(f"{type(error).__name__}: {error}") from error
 

@@ -35,9 +35,7 @@ async def of_one_node_ahead(binary):
                 for issuing, other in (site.nodes, reversed(site.nodes)):
                     await cross(crowd, tally, issuing, other)
                 await asyncio.sleep(1)
-            while tally.counts["rotations"] < LEAST["rotations"]:
-                await asyncio.sleep(1)
-            await crowd.settle()
+            await crowd.settle(LEAST)
     return tally, LEAST
 
 

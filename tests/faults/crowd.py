@@ -52,7 +52,8 @@ class Visitor:
                     questions += 1
                     continue
                 if response.status not in (429, 503):
-                    response.sent_at, response.attempts, response.doubtful = sent_at, attempts, doubtful
+                    response.doubtful = doubtful or response.attempts > 0
+                    response.sent_at, response.attempts = sent_at, response.attempts + attempts
                     return response
                 self.judge_refusal(response, method, path)
             if time.monotonic() - began > GIVEN_UP_AFTER:
@@ -309,8 +310,12 @@ class Crowd:
             self.tally.count("retries")
             await asyncio.sleep(0.3)
 
-    async def settle(self):
-        """After the faults: everybody is who they were, on every node, and what was answered is there."""
+    async def settle(self, least):
+        """After the faults, and when so much has happened: everybody is who they were, on every node, and what was
+        answered is there."""
+        end = time.monotonic() + GIVEN_UP_AFTER
+        while time.monotonic() < end and any(self.tally.counts[what] < number for what, number in least.items()):
+            await asyncio.sleep(0.5)
         self.leaving = True
         async with asyncio.timeout(GIVEN_UP_AFTER):
             await asyncio.gather(*self.tasks)

@@ -21,9 +21,7 @@ async def by_idle_connections(binary):
                 crowd.meanwhile(hold(crowd, tally, site.ports[0], slow=number >= IDLE))
             await asyncio.sleep(SECONDS)
             tally.count("faults", tally.counts["held"])
-            while tally.counts["rotations"] < LEAST["rotations"]:
-                await asyncio.sleep(1)
-            await crowd.settle()
+            await crowd.settle(LEAST)
     return tally, LEAST
 
 

@@ -38,7 +38,7 @@ async def full(binary):
                 if dies:
                     await site.nodes[0].start()
             await asyncio.sleep(FULL_SECONDS)
-            await crowd.settle()
+            await crowd.settle(LEAST)
     return tally, LEAST
 
 

@@ -2,16 +2,16 @@
 
 import asyncio
 import random
-from collections import Counter
 
 ONE_IN = 10
+PLACES = ("before it", "head", "token", "body")
 
 
 class Flaky:
-    """`cut` counts what was broken off, by the place; `port` is where visitors come in."""
+    """`port` is where visitors come in. What is broken off is counted, by the place too."""
 
-    def __init__(self, node):
-        self.node, self.cut = node, Counter()
+    def __init__(self, node, tally):
+        self.node, self.tally = node, tally
         self.open = {}
 
     async def __aenter__(self):
@@ -53,14 +53,14 @@ class Flaky:
         if random.randrange(ONE_IN):
             return None
         token = head.find(b"refresh_token=")
-        places = {"before it": (0, 0), "head": (1, len(head) - 1)}
-        if token > 0:
-            places["token"] = (token, head.index(b"\r\n", token))
-        if body:
-            places["body"] = (len(head), len(head) + len(body) - 1)
-        place = random.choice(list(places))
-        self.cut[place] += 1
-        return random.randint(*places[place])
+        last = len(head) + len(body) - 1
+        firsts_and_lasts = [(0, 0), (1, len(head) - 1)]
+        firsts_and_lasts.append((token, head.index(b"\r\n", token)) if token > 0 else None)
+        firsts_and_lasts.append((len(head), last) if body else None)
+        place, bounds = random.choice([each for each in zip(PLACES, firsts_and_lasts) if each[1]])
+        self.tally.count("faults")
+        self.tally.count(f"cut, {place}")
+        return random.randint(*bounds)
 
 
 async def message(reader):

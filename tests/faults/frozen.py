@@ -26,7 +26,7 @@ async def node(binary):
                 await asyncio.sleep(6)
                 await freeze(site, crowd, tally, pause)
             await asyncio.sleep(6)
-            await crowd.settle()
+            await crowd.settle(LEAST)
     return tally, LEAST
 
 

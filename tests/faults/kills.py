@@ -21,7 +21,7 @@ async def of_the_only_node(binary):
 
 
 async def killed(binary, clients, rotations, **site):
-    tally = Tally()
+    tally, least = Tally(), LEAST | {"rotations": rotations}
     async with Site(binary, accounts=clients, access_token_ttl_seconds=2, **site) as site:
         # Whoever comes back after longer than a token lives rotates each time.
         async with Crowd(site, tally, pace=3) as crowd:
@@ -39,7 +39,5 @@ async def killed(binary, clients, rotations, **site):
                     tally.count("faults")
                 await asyncio.sleep(random.uniform(0, 1))
                 await asyncio.gather(*(node.start() for node in fallen))
-            while tally.counts["rotations"] < rotations:
-                await asyncio.sleep(0.05)
-            await crowd.settle()
-    return tally, LEAST | {"rotations": rotations}
+            await crowd.settle(least)
+    return tally, least

@@ -32,7 +32,7 @@ async def of_postgres(binary):
             await restart(postgres, AWAY_SECONDS)
             tally.count("faults")
             await asyncio.sleep(5)
-            await crowd.settle()
+            await crowd.settle(LEAST)
     return tally, LEAST
 
 

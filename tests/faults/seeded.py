@@ -31,5 +31,5 @@ async def mistakes(binary):
                 unsaved.saved, unsaved.unsure = f"{unsaved.label}, change 1000", set()
                 crowd.leaving = True
             crowd.newcomers.append(Visitor(crowd, 0, "Newcomer %d", "newcomer%d@example.org"))
-            await crowd.settle()
+            await crowd.settle({})
     return tally, LEAST
