@@ -44,8 +44,8 @@ async def crash(postgres):
     await stop(postgres, "QUIT", 2)
 
 
-async def stop(postgres, signal, away_seconds):
-    await asyncio.to_thread(postgres.stop, signal)
+async def stop(postgres, how, away_seconds):
+    await asyncio.to_thread(postgres.stop, how)
     await asyncio.sleep(away_seconds)
     await asyncio.to_thread(postgres.start)
 
@@ -53,14 +53,20 @@ async def stop(postgres, signal, away_seconds):
 async def lose_a_backend(postgres):
     """It ends all connections then, for the shared memory may be damaged, and recovers."""
     select = "select pid from pg_stat_activity where application_name = 'hallpass' limit 1"
-    pid, = await asyncio.to_thread(postgres.sql, select)
-    await asyncio.create_subprocess_exec("kill", "-KILL", pid)
+    await signal("KILL", *await asyncio.to_thread(postgres.sql, select))
 
 
 async def hang(postgres):
     """Connections stay, and nothing comes over them."""
     server = postgres.process.pid
     backends = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-    for name, pause in (("STOP", HANGS_SECONDS), ("CONT", 0)):
-        await asyncio.create_subprocess_exec("kill", f"-{name}", str(server), *backends)
-        await asyncio.sleep(pause)
+    try:
+        await signal("STOP", server, *backends)
+        await asyncio.sleep(HANGS_SECONDS)
+    finally:
+        await signal("CONT", server, *backends)
+
+
+async def signal(name, *processes):
+    """As far as they still exist."""
+    await asyncio.create_subprocess_exec("kill", f"-{name}", *map(str, processes), stderr=asyncio.subprocess.DEVNULL)
