@@ -10,6 +10,8 @@ import threading
 import time
 
 PASSWORD = "correct horse battery staple"
+# Of PASSWORD, with the least that Argon2 can do.
+CHEAP_HASH = "$argon2id$v=19$m=8,t=1,p=1$U4Q4j1ipmybvwuYyLfdt+Q$ZC53lNzmCWYSxK0FQQg/9pjj0QXWmTuupy3Yp+qtkVU"
 NEW_PASSWORD = "seven quiet lanterns drift"
 
 
