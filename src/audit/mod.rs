@@ -57,7 +57,7 @@ pub struct Event {
     pub address: String,
 }
 
-/// Records an event in the transaction that made it happen, and logs it.
+/// Records an event in the transaction that made it happen, and logs it when that has happened.
 pub async fn record(
     transaction: &mut Transaction,
     now: Seconds,
@@ -69,8 +69,11 @@ pub async fn record(
     let address = client.map(|client| client.address.to_string()).unwrap_or_default();
     let user_agent = client.map(|client| client.user_agent.as_str()).unwrap_or_default();
     store::insert(transaction, now, kind, user, session, user_agent, &address).await?;
-    let session = session.map(SessionId::as_str);
-    tracing::info!(target: "hallpass::security", event = kind.as_str(), %user, session, address);
+    let (user, session) = (user.clone(), session.cloned());
+    transaction.after_commit(move || {
+        let session = session.as_ref().map(SessionId::as_str);
+        tracing::info!(target: "hallpass::security", event = kind.as_str(), %user, session, address);
+    });
     Ok(())
 }
 

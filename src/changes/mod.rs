@@ -25,10 +25,14 @@ const NUMBERS: usize = 1 << 14;
 /// is behind, and transactions commit out of order: "everything after the last one seen" would lose some.
 const LOOK_BACK: Seconds = 30;
 /// The rest is for clocks that differ, and for a commit that is on its way.
-const _: () = assert!(LOOK_BACK as u64 >= 2 * TRANSACTION_MAX.as_secs());
+const _: () = assert!(LOOK_BACK as u64 >= 2 * TRANSACTION_MAX.as_secs() + PAUSE_MAX.as_secs());
 
-/// Nothing is trusted that was read longer ago than this without having heard of changes since.
-const TRUSTED_FOR: Duration = Duration::from_secs(5);
+/// What is remembered is true for as long after a reading of the changes began: nothing that has ended elsewhere is
+/// accepted any later, whatever keeps this process from reading (DESIGN.md, invariant I4).
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// After a longer pause between readings, of this process or of the database, looking back may not reach far enough.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 const KEPT: Seconds = 10 * MINUTE;
 
@@ -97,7 +101,7 @@ impl Changes {
     /// Whether what was read is still true: nothing of the account has changed since, and changes would have been
     /// heard of.
     pub fn is_current(&self, user: &UserId, version: Version) -> bool {
-        self.version(user) == version && self.are_heard()
+        self.version(user) == version && self.heard_within(TRUSTED_FOR)
     }
 
     /// Hears of what other processes have changed.
@@ -109,8 +113,7 @@ impl Changes {
         let began = self.0.began.elapsed();
         let since = self.0.clock.now() - LOOK_BACK;
         let changes = store::since(&self.0.db, since).await?;
-        if !self.are_heard() {
-            // After a pause, of this process or of the database, looking back may not reach far enough.
+        if !self.heard_within(PAUSE_MAX) {
             self.apply(&UserId::from_text(EVERYONE));
         }
         let mut heard = self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,10 +127,10 @@ impl Changes {
         Ok(())
     }
 
-    fn are_heard(&self) -> bool {
+    fn heard_within(&self, time: Duration) -> bool {
         let heard_at = self.0.heard_at.load(Ordering::Acquire);
         let now = self.0.began.elapsed().as_millis() as u64 + 1;
-        heard_at > 0 && now - heard_at.min(now) < TRUSTED_FOR.as_millis() as u64
+        heard_at > 0 && now - heard_at.min(now) < time.as_millis() as u64
     }
 
     /// Deletes at most `most` changes that everybody has heard of; returns how many.

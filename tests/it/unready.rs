@@ -10,8 +10,8 @@ async fn while_the_database_is_away_nobody_is_told_to_log_in() {
     let mut browser = app.registered().await;
     let before = browser.jar().clone();
     app.site().db.close().await;
-    // What was seen before is believed for five seconds.
-    tokio::time::sleep(Duration::from_millis(5_500)).await;
+    // What was seen before is believed for a second.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     let page = browser.get("/account?saved=name").await;
     assert_eq!((page.status, page.header("retry-after")), (503, Some("5")));
     assert!(page.has("<a class=\"button\" href=\"/account?saved=name\">Try again</a>"), "{}", page.body);
