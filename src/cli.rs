@@ -10,18 +10,20 @@ mod migrate;
 mod node;
 mod session;
 mod stderr;
+mod stop;
 mod token;
 mod user;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ::rocket::fairing::AdHoc;
 use clap::{Parser, Subcommand};
 
 use crate::auth::Site;
 use crate::clock::Clock;
-use crate::config::{Config, LogFormat, figment};
+use crate::config::{Config, figment};
 use crate::http::in_flight::InFlight;
 use crate::upkeep::{self, Upkeep};
 use backup::Backup;
@@ -80,7 +82,7 @@ pub fn run() -> ExitCode {
     // Read before Rocket starts, which would panic over a file that is no TOML.
     let done = match (Config::read(&figment()), command) {
         (Err(error), _) => Err(error.into()),
-        (Ok(config), Command::Serve) => ::rocket::execute(serve(config.log_format)),
+        (Ok(config), Command::Serve) => ::rocket::execute(serve(config)),
         (Ok(config), command) => ::rocket::execute(manage(command, config)),
     };
     match done {
@@ -92,13 +94,14 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn serve(log_format: LogFormat) -> Done {
-    let _log = log::start(log_format)?;
+async fn serve(config: Config) -> Done {
+    let _log = log::start(config.log_format)?;
     // Each connection is a file; the usual limit is too low for a busy site.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "could not raise the limit of open files");
     }
-    let launched = crate::rocket(figment()).attach(AdHoc::on_liftoff("hallpass: greeting", |rocket| {
+    let figment = stop::without_sigterm(figment());
+    let launched = crate::rocket(figment).attach(AdHoc::on_liftoff("hallpass: greeting", |rocket| {
         Box::pin(async move {
             if let Some(site) = rocket.state::<Site>()
                 && let Err(error) = greet(site, rocket.config().port).await
@@ -110,6 +113,7 @@ async fn serve(log_format: LogFormat) -> Done {
     let ignited = launched.ignite().await.map_err(|error| launch_failure(&error))?;
     let (shutdown, in_flight) = (ignited.shutdown(), ignited.state::<InFlight>().cloned().unwrap_or_default());
     let (site, upkeep) = (ignited.state::<Site>().cloned(), ignited.state::<Upkeep>().cloned().unwrap_or_default());
+    stop::on_sigterm(shutdown.clone(), in_flight.clone(), Duration::from_secs(config.shutdown_delay_seconds));
     let stopped = ::rocket::tokio::select! {
         launched = ignited.launch() => launched.map(drop).map_err(|error| launch_failure(&error).into()),
         () = async { shutdown.await; in_flight.all_answered().await } => Ok(()),

@@ -111,10 +111,10 @@ async fn work(site: &Site, node: &Node) {
 
 async fn turn(site: &Site, node: &Node, tick: u64, told: &mut Vec<(NodeId, Difference)>) -> Result<(), SessionError> {
     site.keyring.reload().await?;
-    if tick % MEET_EVERY == 0 {
+    if tick.is_multiple_of(MEET_EVERY) {
         tell_differences(node, &nodes::meet(&site.db, &site.clock, node).await?, site.clock.now(), told);
     }
-    if tick % PRUNE_EVERY != 0 {
+    if !tick.is_multiple_of(PRUNE_EVERY) {
         return Ok(());
     }
     if leases::take(&site.db, &site.clock, Work::Keys, &node.id).await? {

@@ -69,6 +69,8 @@ pub struct Config {
     pub argon2_parallelism: u32,
     /// Of new passwords, in code points.
     pub password_min_length: usize,
+    /// How long a server goes on after SIGTERM while `/readyz` says that it is stopping. Read by the command line alone.
+    pub shutdown_delay_seconds: u64,
     /// Read by the command line alone: a program that embeds the crate sets up its own log.
     pub log_format: LogFormat,
     shown: Vec<Shown>,
@@ -230,6 +232,7 @@ impl Config {
             argon2_iterations: settings.read("argon2_iterations", "2", "1 to 1000", |text| number(text, 1, ARGON2_ITERATIONS_MAX.into())),
             argon2_parallelism: settings.read("argon2_parallelism", "1", "1 to 64", |text| number(text, 1, 64)),
             password_min_length: settings.read("password_min_length", "15", "8 to 64 (NIST SP 800-63B-4: 15 for a password alone)", |text| number(text, 8, 64)),
+            shutdown_delay_seconds: settings.read("shutdown_delay_seconds", "0", "0 to 300 seconds", |text| number(text, 0, 300)),
             log_format: settings.read("log_format", "text", &one_of(LogFormat::NAMES), |text| text.parse().ok()),
             shown: Vec::new(),
         };

@@ -2,7 +2,7 @@
 //! period, also for a connection on which nothing happens any more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocket::fairing::{Fairing, Info, Kind};
@@ -15,7 +15,10 @@ const ON_ITS_WAY: Duration = Duration::from_millis(200);
 
 /// Counts requests from their arrival until their response has been handed to the connection. Clones share the count.
 #[derive(Clone, Debug, Default)]
-pub struct InFlight(Arc<AtomicUsize>);
+pub struct InFlight {
+    count: Arc<AtomicUsize>,
+    stopping: Arc<AtomicBool>,
+}
 
 /// Lives in the request's own state, and so as long as the request.
 struct Counted(Arc<AtomicUsize>);
@@ -34,12 +37,22 @@ impl Drop for Counted {
 }
 
 impl InFlight {
+    /// From now on, whoever asks whether this server is ready is told that it is not.
+    pub fn stop_soon(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether load balancers should send nobody here any more.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Until every request has been answered.
     pub async fn all_answered(&self) {
         // Twice, so long apart.
         let mut was_quiet = false;
         loop {
-            let is_quiet = self.0.load(Ordering::Acquire) == 0;
+            let is_quiet = self.count.load(Ordering::Acquire) == 0;
             if is_quiet && was_quiet {
                 return;
             }
@@ -60,6 +73,6 @@ impl Fairing for InFlight {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        request.local_cache(|| Counted::new(&self.0));
+        request.local_cache(|| Counted::new(&self.count));
     }
 }

@@ -6,10 +6,11 @@ use crate::helpers::{Server, WireBrowser, only_on_sqlite};
 
 /// Settings with values that are not allowed, and a word of what is.
 #[rustfmt::skip]
-const BAD: [(&str, &[&str], &str); 20] = [
+const BAD: [(&str, &[&str], &str); 21] = [
     ("public_url", &["example.org", "ftp://example.org", "https://example.org/path", "https://u:p@example.org", "https://example.org/?q", ""], "https://example.org"),
     ("database_url", &["mysql://h/db", "sqlite:", "sqlite::memory:", "", "data.db"], "sqlite:PATH"),
     ("database_connections", &["0", "1001", "many", ""], "automatic, or 1 to 1000"),
+    ("shutdown_delay_seconds", &["-1", "301", "x"], "0 to 300"),
     ("database_timeout_seconds", &["0", "6", "x"], "1 to 5"),
     ("secret", &["too short", "0123456789abcdef0123456789abcdef,short"], "32 characters"),
     ("secret_file", &["", "  "], "a path"),

@@ -1,6 +1,6 @@
 //! The hot path: a token that was seen costs no database access, and is refused as soon as something about it changes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hallpass::audit::Client;
 use hallpass::sessions::Reason;
@@ -48,13 +48,22 @@ async fn beside(app: &TestApp) -> Site {
 
 #[rocket::async_test]
 async fn a_token_that_was_seen_needs_no_database_for_a_second() {
-    let app = site().await;
-    let (program, _) = program(&app).await;
-    let stranger = app.program().log_in().await;
-    assert_eq!(whoami_by(&app, &program).await.0, 200);
-    app.site().changes.listen().await.expect("heard");
-    app.site().db.close().await;
-    assert_eq!(whoami_by(&app, &program).await, (200, format!("{NAME} false")));
+    let (app, tokens, stranger) = loop {
+        let app = site().await;
+        let (program, tokens) = program(&app).await;
+        let stranger = app.program().log_in().await;
+        let began = Instant::now();
+        app.site().changes.listen().await.expect("heard");
+        assert_eq!(whoami_by(&app, &program).await.0, 200);
+        app.site().db.close().await;
+        let answer = whoami_by(&app, &program).await;
+        // Of a busy machine, nothing is learnt.
+        if began.elapsed() < Duration::from_secs(1) {
+            assert_eq!(answer, (200, format!("{NAME} false")));
+            break (app, tokens, stranger);
+        }
+    };
+    let program = app.program().with(&tokens["access_token"]);
     let stranger = app.program().with(&stranger["access_token"]);
     assert_eq!(whoami_by(&app, &stranger).await.0, 503, "a token that was not seen");
     // What others change is not heard any more: soon nothing is trusted.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::helpers::{EMAIL, NAME, PASSWORD, Server, WireBrowser, encode, on_postgres, only_on_sqlite};
@@ -89,6 +90,33 @@ fn a_port_in_use_is_said() {
     assert!(said.contains("in use") && said.contains("ROCKET_PORT") && !said.contains("panicked"), "{said}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("is ready"));
     drop(taken);
+}
+
+#[test]
+fn a_server_that_is_to_stop_says_so_before_it_refuses_anybody() {
+    let mut server = Server::start(&[("HALLPASS_SHUTDOWN_DELAY_SECONDS", "2")]);
+    let mut browser = WireBrowser::new(&server);
+    assert_eq!(browser.get("/readyz").status, 200);
+    let process = server.process().to_string();
+    let began = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &process]).status().is_ok_and(|done| done.success()));
+    while browser.get("/readyz").status != 503 {
+        assert!(began.elapsed() < Duration::from_secs(1), "it does not say that it stops");
+    }
+    assert_eq!(browser.get("/readyz").body, "stopping\n");
+    assert_eq!(browser.get("/login").status, 200);
+    // What `stop` sends is the second: who is in a hurry need not wait.
+    assert!(server.stop());
+    let hurried = began.elapsed();
+    assert!(hurried < Duration::from_secs(2), "{hurried:?}");
+
+    server.launch();
+    let (process, began) = (server.process().to_string(), Instant::now());
+    assert!(Command::new("kill").args(["-TERM", &process]).status().is_ok_and(|done| done.success()));
+    while WireBrowser::new(&server).send("GET", "/healthz", None).is_ok() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[test]
