@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use figment::Figment;
 use hallpass::auth::Site;
 use hallpass::clock::Clock;
@@ -13,8 +15,8 @@ const START: i64 = 1_795_348_800;
 pub struct TestApp {
     client: Client,
     clock: Clock,
-    folder: TempDir,
-    database: Database,
+    folder: Arc<TempDir>,
+    database: Arc<Database>,
 }
 
 impl TestApp {
@@ -35,7 +37,17 @@ impl TestApp {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let database = Database::new(&folder.path().join("hallpass.db"));
         database.make_secret(&folder.path().join("hallpass.secret"));
-        Self::open(settings, folder, database, Clock::manual(START), extend).await
+        Self::open(settings, Arc::new(folder), Arc::new(database), Clock::manual(START), extend).await
+    }
+
+    /// Another server of the same site, whose clock may show another time: database and secret are the same.
+    pub async fn beside(
+        &self,
+        settings: &[(&str, &str)],
+        clock: Clock,
+        extend: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
+    ) -> Self {
+        Self::open(settings, Arc::clone(&self.folder), Arc::clone(&self.database), clock, extend).await
     }
 
     /// Stops the site and starts it again on what it stored, as after a crash of the process.
@@ -69,8 +81,8 @@ impl TestApp {
 
     async fn open(
         settings: &[(&str, &str)],
-        folder: TempDir,
-        database: Database,
+        folder: Arc<TempDir>,
+        database: Arc<Database>,
         clock: Clock,
         extend: impl FnOnce(rocket::Rocket<rocket::Build>) -> rocket::Rocket<rocket::Build>,
     ) -> Self {
@@ -120,6 +132,10 @@ impl TestApp {
 
     pub fn advance(&self, seconds: i64) {
         self.clock.advance(seconds);
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     pub fn database(&self) -> &Database {
