@@ -1,4 +1,4 @@
--- What several processes of one site need to get along. Adds tables only: version 0.1.0 runs beside it.
+-- What several processes of one site need to get along. Adds tables only.
 
 -- Work that one process does at a time: pruning, keys. Its row also makes those wait who change the same thing at once.
 create table leases (
@@ -8,10 +8,10 @@ create table leases (
 );
 insert into leases (name, node_id, until) values ('keys', '', 0), ('prune', '', 0);
 
--- The servers that run, as each says of itself every few seconds.
+-- The servers that run, as each says of itself twice a minute.
 create table nodes (
     id text primary key,                    -- random, made when the server starts
-    address text not null,                  -- where it listens
+    address text not null,                  -- its machine, and where it listens there
     version text not null,
     settings text not null,                 -- those that all servers of a site must agree about, as JSON; no secrets
     started_at bigint not null,
@@ -23,4 +23,4 @@ create table nodes (
 create table compatibility (
     oldest_migration bigint not null
 );
-insert into compatibility (oldest_migration) values (3);
+insert into compatibility (oldest_migration) values (4);

@@ -17,8 +17,9 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Any, AnyPool, Row};
 use tokio::time::timeout;
 
+use crate::clock::Seconds;
 use crate::config::Config;
-pub use copy::copy;
+pub use copy::{check, copy};
 pub use postgres::Notices;
 use writer::Writer;
 
@@ -26,6 +27,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// A transaction that takes longer is undone, so that whoever looks back over [`crate::changes`] knows how far.
 pub(crate) const TRANSACTION_MAX: Duration = Duration::from_secs(10);
+
+/// Of sqlx.
+const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
 /// One statement with its values.
 pub type Statement = sqlx::query::Query<'static, Any, AnyArguments>;
@@ -122,7 +126,10 @@ pub enum OpenError {
          work with it. Nothing was changed. Start that newer version, or restore a backup made before the upgrade"
     )]
     Newer(i64),
-    #[error("the database could not be migrated: {0}. Nothing was lost; the migration that failed is undone")]
+    #[error(
+        "the database could not be migrated: {0}. Nothing was lost; the migration that failed is undone. Start the version \
+         before again, and report this"
+    )]
     Migrate(MigrateError),
 }
 
@@ -135,6 +142,10 @@ pub enum BackupError {
     File(PathBuf, io::Error),
     #[error("the database could not be copied: {0}. Check that there is space for another of its size")]
     Copy(sqlx::Error),
+    #[error("{0}. Check database_url, and that this user may read and write there")]
+    Read(DbError),
+    #[error("hallpass has never been started on this database. Check database_url, and the folder that this runs in")]
+    Foreign,
     #[error(
         "this is a backup of SQLite. For PostgreSQL: pg_dump --format=custom --file=FILE \"$HALLPASS_DATABASE_URL\""
     )]
@@ -168,7 +179,13 @@ impl Db {
     /// Copies an SQLite database to a file that does not exist yet, as it is at one moment, while it is in use.
     pub async fn back_up(&self, file: &Path) -> Result<(), BackupError> {
         match self.engine {
-            Engine::Sqlite(_) => sqlite::back_up(&self.write, file).await,
+            Engine::Sqlite(_) => {
+                let tables = self.tables().await.map_err(BackupError::Read)?;
+                if !tables.iter().any(|name| name == MIGRATIONS_TABLE) {
+                    return Err(BackupError::Foreign);
+                }
+                sqlite::back_up(&self.write, file).await
+            }
             Engine::Postgres { .. } => Err(BackupError::Postgres),
         }
     }
@@ -196,7 +213,7 @@ impl Db {
 
     async fn run(&self, migrations: &Migrator) -> Result<(), MigrateError> {
         match &self.engine {
-            Engine::Sqlite(_) => migrations.run(&self.write).await,
+            Engine::Sqlite(_) => sqlite::migrate(&self.write, migrations).await,
             Engine::Postgres { url } => postgres::migrate(url, migrations).await,
         }
     }
@@ -241,6 +258,14 @@ impl Db {
         Ok(Transaction { inner, after_commit: Vec::new(), patience: self.patience, began: Instant::now() })
     }
 
+    /// What time it is for the database server; none where that is this machine.
+    pub async fn time(&self) -> Result<Option<Seconds>, DbError> {
+        match self.engine {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres { .. } => Ok(Some(self.fetch_one(sqlx::query(postgres::TIME)).await?.try_get("time")?)),
+        }
+    }
+
     /// Whether the database answers.
     pub async fn health(&self) -> Result<(), DbError> {
         self.fetch_one(sqlx::query("select 1")).await?;
@@ -256,12 +281,32 @@ impl Db {
         Ok(())
     }
 
-    /// What other processes notify of; nothing ever, where the engine has no such thing.
+    /// What other processes notify of, from now on; nothing ever, where the engine has no such thing.
     pub fn notices(&self) -> Notices {
         match &self.engine {
             Engine::Sqlite(_) => Notices::none(),
             Engine::Postgres { url } => Notices::of(url),
         }
+    }
+
+    /// The tables that there are, of whichever program.
+    pub(crate) async fn tables(&self) -> Result<Vec<String>, DbError> {
+        let statement = match self.engine {
+            Engine::Sqlite(_) => sqlite::TABLES,
+            Engine::Postgres { .. } => postgres::TABLES,
+        };
+        let rows = self.fetch_all(sqlx::query(statement)).await?;
+        Ok(rows.iter().map(|row| row.try_get("name")).collect::<Result<_, _>>()?)
+    }
+
+    /// Whether the tables are those of this version, no more and no less.
+    pub(crate) async fn is_of_this_version(&self) -> Result<bool, DbError> {
+        if !self.tables().await?.iter().any(|name| name == MIGRATIONS_TABLE) {
+            return Ok(false);
+        }
+        let rows = self.fetch_all(sqlx::query("select version from _sqlx_migrations order by version")).await?;
+        let applied = rows.iter().map(|row| row.try_get("version")).collect::<Result<Vec<i64>, _>>()?;
+        Ok(applied == MIGRATIONS.iter().map(|migration| migration.version).collect::<Vec<_>>())
     }
 
     /// Ends all connections, after those in use have been given back.

@@ -1,5 +1,8 @@
-//! What goes on in the background: keys are read again and made when due, and what has long expired is deleted.
+//! What goes on in the background: changes are heard of, keys are read again and made when due, what has long expired is
+//! deleted, and the operator is told of servers that do not go together.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use crate::auth::Site;
 use crate::clock::{DAY, Seconds};
 use crate::id::NodeId;
 use crate::leases::{self, Work};
-use crate::nodes::{self, Difference, Node};
+use crate::nodes::{self, Node};
 use crate::sessions::SessionError;
 
 /// A key that another process made is signed with after this long at the latest; verification asks at once.
@@ -25,11 +28,14 @@ const CHANGES_EVERY: Duration = Duration::from_millis(400);
 /// However often others notify: a look finds everything that is new.
 const CHANGES_NOT_WITHIN: Duration = Duration::from_millis(20);
 
-/// In ticks of [`KEYS_EVERY`]: half a minute. Each time is a write.
-const MEET_EVERY: u64 = 6;
+/// In ticks of [`KEYS_EVERY`].
+const MEET_EVERY: u64 = nodes::SEEN_EVERY as u64 / KEYS_EVERY.as_secs();
 
 /// In ticks of [`KEYS_EVERY`]: ten minutes.
 const PRUNE_EVERY: u64 = 120;
+
+/// Of a few seconds, nobody notices anything.
+const CLOCK_DIFFERENCE_MAX: Seconds = 5;
 
 /// A server that stops does not wait longer for a database that is away.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
@@ -56,29 +62,29 @@ impl Upkeep {
 
 /// Starts the work when the server is up; it ends with the server.
 pub fn stage() -> AdHoc {
-    AdHoc::on_ignite("hallpass: upkeep", |rocket| async {
-        rocket.manage(Upkeep::default()).attach(work_from_liftoff())
-    })
+    AdHoc::on_ignite("hallpass: upkeep", |rocket| async { rocket.manage(Upkeep::default()).attach(begin()) })
 }
 
-fn work_from_liftoff() -> AdHoc {
+fn begin() -> AdHoc {
     AdHoc::on_liftoff("hallpass: upkeep begins", |rocket| {
         Box::pin(async move {
             let Some(site) = rocket.state::<Site>().cloned() else { return };
-            let address = format!("{}:{}", rocket.config().address, rocket.config().port);
+            let listens = SocketAddr::new(rocket.config().address, rocket.config().port);
+            let machine = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());
+            let address = format!("{machine} {listens}");
             let node = Node::starting(&site.config, &site.clock, address);
             let mut shutdown = rocket.shutdown();
-            let work = tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 tokio::select! {
                     () = work(&site, &node) => {}
                     () = listen(&site) => {}
                     () = &mut shutdown => {}
                 }
-                // Whether or not it can be said, it is noticed a minute later.
+                // If it cannot be said, it is noticed.
                 let _ = nodes::leave(&site.db, &node.id).await;
             });
             if let Some(upkeep) = rocket.state::<Upkeep>() {
-                *upkeep.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+                *upkeep.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
             }
         })
     })
@@ -100,7 +106,7 @@ async fn listen(site: &Site) {
 }
 
 async fn work(site: &Site, node: &Node) {
-    let mut told = Vec::new();
+    let mut told = Told::default();
     for tick in 0_u64.. {
         if let Err(error) = turn(site, node, tick, &mut told).await {
             tracing::warn!(%error, "background work failed and will be tried again");
@@ -109,10 +115,11 @@ async fn work(site: &Site, node: &Node) {
     }
 }
 
-async fn turn(site: &Site, node: &Node, tick: u64, told: &mut Vec<(NodeId, Difference)>) -> Result<(), SessionError> {
+async fn turn(site: &Site, node: &Node, tick: u64, told: &mut Told) -> Result<(), SessionError> {
     site.keyring.reload().await?;
     if tick.is_multiple_of(MEET_EVERY) {
-        tell_differences(node, &nodes::meet(&site.db, &site.clock, node).await?, site.clock.now(), told);
+        told.differences(node, nodes::meet(&site.db, &site.clock, node).await?);
+        told.clock(site.db.time().await?.map_or(0, |theirs| site.clock.now() - theirs));
     }
     if !tick.is_multiple_of(PRUNE_EVERY) {
         return Ok(());
@@ -134,28 +141,39 @@ async fn turn(site: &Site, node: &Node, tick: u64, told: &mut Vec<(NodeId, Diffe
     Ok(())
 }
 
-/// Each difference once.
-fn tell_differences(node: &Node, others: &[Node], now: Seconds, told: &mut Vec<(NodeId, Difference)>) {
-    for other in others {
-        for difference in node.differences(other, now) {
-            let address = other.address.as_str();
-            match &difference {
-                _ if told.iter().any(|(id, known)| *id == other.id && known.is_like(&difference)) => continue,
-                Difference::Settings(names) => tracing::warn!(
-                    address,
+/// What the operator has been told, and will not be told again while it lasts.
+#[derive(Default)]
+struct Told {
+    differences: HashMap<NodeId, Vec<String>>,
+    clock: bool,
+}
+
+impl Told {
+    fn differences(&mut self, node: &Node, others: Vec<Node>) {
+        let mut differences = HashMap::new();
+        for other in others {
+            let names: Vec<_> = node.differences(&other).into_iter().map(str::to_owned).collect();
+            if !names.is_empty() && self.differences.get(&other.id) != Some(&names) {
+                tracing::warn!(
+                    address = other.address,
                     settings = names.join(", "),
                     "another server of this site has other settings: what one issues, the other may refuse"
-                ),
-                Difference::Clock(seconds) => {
-                    tracing::warn!(
-                        address,
-                        seconds,
-                        "the clock of another server is ahead of this one's: one of them is wrong"
-                    );
-                }
+                );
             }
-            told.push((other.id.clone(), difference));
+            differences.insert(other.id, names);
         }
+        self.differences = differences;
+    }
+
+    fn clock(&mut self, ahead: Seconds) {
+        let is_wrong = ahead.abs() > CLOCK_DIFFERENCE_MAX;
+        if is_wrong && !self.clock {
+            tracing::warn!(
+                seconds = ahead,
+                "the clock of this server is ahead of the database's: one of them is wrong"
+            );
+        }
+        self.clock = is_wrong;
     }
 }
 

@@ -10,7 +10,7 @@ mod store;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ const LOOK_BACK: Seconds = 30;
 const _: () = assert!(LOOK_BACK as u64 >= 2 * TRANSACTION_MAX.as_secs() + PAUSE_MAX.as_secs());
 
 /// What is remembered is true for as long after a reading of the changes began: nothing that has ended elsewhere is
-/// accepted any later, whatever keeps this process from reading (DESIGN.md, invariant I4).
+/// accepted any later, whatever keeps this process from reading.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// After a longer pause between readings, of this process or of the database, looking back may not reach far enough.
@@ -59,6 +59,8 @@ struct Inner {
     began: Instant,
     /// In milliseconds since `began`, and one more: when changes were last heard of; 0 for never.
     heard_at: AtomicU64,
+    /// Likewise, by the clock: it goes on while a whole machine stands still.
+    heard_at_time: AtomicI64,
 }
 
 /// What the number of an account was when its rows were read.
@@ -76,6 +78,7 @@ impl Changes {
             heard: Mutex::default(),
             began: Instant::now(),
             heard_at: AtomicU64::new(0),
+            heard_at_time: AtomicI64::new(0),
         }))
     }
 
@@ -110,8 +113,8 @@ impl Changes {
     /// The database did not answer; soon nothing will be trusted.
     pub async fn listen(&self) -> Result<(), DbError> {
         // Before the reading: what is changed while it goes on belongs to the next.
-        let began = self.0.began.elapsed();
-        let since = self.0.clock.now() - LOOK_BACK;
+        let (began, now) = (self.0.began.elapsed(), self.0.clock.now());
+        let since = now - LOOK_BACK;
         let changes = store::since(&self.0.db, since).await?;
         if !self.heard_within(PAUSE_MAX) {
             self.apply(&UserId::from_text(EVERYONE));
@@ -123,6 +126,7 @@ impl Changes {
                 self.apply(&user);
             }
         }
+        self.0.heard_at_time.store(now, Ordering::Release);
         self.0.heard_at.store(began.as_millis() as u64 + 1, Ordering::Release);
         Ok(())
     }
@@ -130,7 +134,10 @@ impl Changes {
     fn heard_within(&self, time: Duration) -> bool {
         let heard_at = self.0.heard_at.load(Ordering::Acquire);
         let now = self.0.began.elapsed().as_millis() as u64 + 1;
-        heard_at > 0 && now - heard_at.min(now) < time.as_millis() as u64
+        let passed = self.0.clock.now() - self.0.heard_at_time.load(Ordering::Acquire);
+        heard_at > 0
+            && now - heard_at.min(now) < time.as_millis() as u64
+            && (0..=time.as_secs() as Seconds).contains(&passed)
     }
 
     /// Deletes at most `most` changes that everybody has heard of; returns how many.
@@ -212,9 +219,8 @@ mod tests {
         let user = UserId::random();
         let before = here.version(&user);
         change(&db, &there, &user).await;
-        // As if this process had been stopped for longer than it looks back.
+        // As if the machine had stood still for longer than a reading looks back.
         clock.advance(LOOK_BACK + 30);
-        here.0.heard_at.store(0, Ordering::Release);
         assert!(!here.is_current(&user, before));
         here.listen().await.expect("heard");
         assert!(!here.is_current(&user, before), "a change that lies further back than the reading looks");

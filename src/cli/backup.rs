@@ -15,7 +15,7 @@ pub struct Backup {
 }
 
 pub async fn run(command: Backup, config: Config) -> Done {
-    let db = Db::open(&config).await?;
+    let db = Db::open_existing(&config).await?;
     let copied = db.back_up(&command.file).await;
     db.close().await;
     copied?;

@@ -38,17 +38,19 @@ async fn move_site(config: &Config, from: &str, to: Option<String>) -> Done {
         return Err("the site is in that database already; name another with --to".into());
     }
     let source = Db::open_existing(&from).await?;
+    let target = Db::open(&to).await?;
+    db::check(&source, &target).await?;
     if let Some(node) = nodes::list(&source, &Clock::system()).await?.first() {
         return Err(format!(
             "a server runs on the source ({}): what its visitors change meanwhile would be lost. Stop it first; one that \
-             was killed counts as running for two minutes",
-            node.address
+             was killed counts as running for {} seconds",
+            node.address,
+            nodes::GONE_AFTER
         )
         .into());
     }
     // Whoever moves the keys without their secret logs everyone out.
     keyring::check(&source, config).await?;
-    let target = Db::open(&to).await?;
     target.migrate().await?;
     let copied = db::copy(&source, &target).await;
     source.close().await;

@@ -4,13 +4,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Row, Transaction};
 
-use super::{Db, DbError, Engine, MIGRATIONS, sqlite};
+use super::{Db, DbError, Engine, MIGRATIONS_TABLE, sqlite};
 use crate::clock::Seconds;
 
-/// Rows of one statement; values of each are at most 23, and SQLite takes 32,766.
+/// Rows of one statement: with the 20 values of a session, well below the 32,766 that SQLite takes.
 const TOGETHER: usize = 200;
 
-/// What is copied. The rest tells of processes that run, and has no meaning elsewhere.
+/// What is copied.
 #[rustfmt::skip]
 const TABLES: [Table; 8] = [
     Table { name: "users", key: &["id"],
@@ -40,9 +40,8 @@ const TABLES: [Table; 8] = [
             numbers: &["created_at", "expires_at", "last_used_at", "revoked_at"] },
 ];
 
-/// Tables whose rows are not copied.
-#[cfg(test)]
-const LEFT: [&str; 4] = ["changes", "leases", "nodes", "compatibility"];
+/// Tables whose rows are not copied: they tell of processes that run, or were made with the tables.
+const LEFT: [&str; 5] = ["changes", "leases", "nodes", "compatibility", MIGRATIONS_TABLE];
 
 struct Table {
     name: &'static str,
@@ -61,14 +60,25 @@ pub struct Copied {
 /// Nothing has been copied; each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    #[error("the source has the tables of another version of hallpass. Run `hallpass migrate` on it first")]
+    #[error(
+        "the source does not have the tables of this version of hallpass. Nothing was changed. Check --from; if it is from \
+         an older version, run `hallpass migrate` first, with database_url set to it"
+    )]
     Version,
+    #[error(
+        "the target has tables that are not this version's ({0}), and nothing is mixed. Nothing was changed. Name a database \
+         that is empty"
+    )]
+    Occupied(String),
     #[error(
         "there are {rows} rows in the table {table} of the target, and nothing is mixed. Name a database that is empty, \
          or in which hallpass has never been started"
     )]
     NotEmpty { table: &'static str, rows: u64 },
-    #[error("the table {table} does not read the same in both databases after the copy, which is undone")]
+    #[error(
+        "the table {table} does not read the same in both databases after the copy, which is undone. Check the disks of \
+         both, and report this with the version"
+    )]
     Differs { table: &'static str },
     #[error(transparent)]
     Db(#[from] DbError),
@@ -93,15 +103,22 @@ struct Sum {
     digests: u128,
 }
 
+/// Whether a site can move from one database to the other; changes nothing.
+pub async fn check(source: &Db, target: &Db) -> Result<(), CopyError> {
+    if !source.is_of_this_version().await? {
+        return Err(CopyError::Version);
+    }
+    let mut tables = target.tables().await?;
+    if tables.is_empty() || target.is_of_this_version().await? {
+        tables.retain(|name| !LEFT.contains(&name.as_str()) && !TABLES.iter().any(|table| table.name == name));
+    }
+    if tables.is_empty() { Ok(()) } else { Err(CopyError::Occupied(tables.join(", "))) }
+}
+
 /// Copies everything from `source`, which nobody can write to meanwhile, into `target`, which has the tables of this
 /// version and no rows, and reads it back before it commits.
 pub async fn copy(source: &Db, target: &Db) -> Result<Vec<Copied>, CopyError> {
     let mut from = begin(source).await?;
-    let applied = sqlx::query("select version from _sqlx_migrations order by version").fetch_all(&mut *from).await?;
-    let applied: Vec<i64> = applied.iter().map(|row| row.try_get("version")).collect::<Result<_, _>>()?;
-    if applied != MIGRATIONS.iter().map(|migration| migration.version).collect::<Vec<_>>() {
-        return Err(CopyError::Version);
-    }
     let mut to = begin(target).await?;
     for table in &TABLES {
         match table.sum(&mut to).await?.rows {

@@ -1,6 +1,5 @@
 //! The engine for several nodes: a server, on this machine or elsewhere.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,8 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgListener;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::OpenError;
@@ -24,6 +25,8 @@ const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 const CHANNEL: &str = "hallpass_changes";
 pub const NOTIFY: &str = "select pg_notify('hallpass_changes', '')";
+pub const TIME: &str = "select cast(extract(epoch from clock_timestamp()) as bigint) as time";
+pub const TABLES: &str = "select cast(tablename as text) as name from pg_tables where schemaname = current_schema()";
 
 pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenError> {
     // A pool would try again until its time is over, and not say why.
@@ -70,43 +73,46 @@ async fn answers(connection: &mut AnyConnection, patience: Duration) -> bool {
 
 /// What other processes notify of. It may come late, or not at all: nothing may depend on it.
 pub struct Notices {
-    url: Option<Arc<str>>,
-    listener: Option<PgListener>,
+    come: Arc<Notify>,
+    /// Ends with this.
+    _listening: Option<JoinSet<()>>,
 }
 
 impl Notices {
     pub fn none() -> Self {
-        Self { url: None, listener: None }
+        Self { come: Arc::default(), _listening: None }
     }
 
     pub fn of(url: &Arc<str>) -> Self {
-        Self { url: Some(Arc::clone(url)), listener: None }
+        let (come, mut listening) = (Arc::<Notify>::default(), JoinSet::new());
+        listening.spawn(listen(Arc::clone(url), Arc::clone(&come)));
+        Self { come, _listening: Some(listening) }
     }
 
-    /// Returns when there is something new.
+    /// Returns when there is something new since it was last called.
     pub async fn next(&mut self) {
-        let Some(url) = self.url.clone() else { return pending().await };
-        loop {
-            match &mut self.listener {
-                Some(listener) => match listener.recv().await {
-                    // One look finds everything that is new.
-                    Ok(_) => {
-                        while listener.next_buffered().is_some() {}
-                        return;
-                    }
-                    Err(_) => self.listener = None,
-                },
-                None => match listen(&url).await {
-                    Ok(listener) => self.listener = Some(listener),
-                    Err(_) => sleep(LISTEN_AGAIN_AFTER).await,
-                },
-            }
-        }
+        self.come.notified().await;
     }
 }
 
-async fn listen(url: &str) -> Result<PgListener, sqlx::Error> {
+/// In a task of its own: to connect may take longer than anybody waits for a notice.
+async fn listen(url: Arc<str>, come: Arc<Notify>) {
+    loop {
+        if let Err(error) = pass_on(&url, &come).await {
+            tracing::debug!(%error, "not notified of changes, which are asked for all the same");
+        }
+        sleep(LISTEN_AGAIN_AFTER).await;
+    }
+}
+
+async fn pass_on(url: &str, come: &Notify) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect(url).await?;
     listener.listen(CHANNEL).await?;
-    Ok(listener)
+    loop {
+        // None: it has connected again, and something may have been missed.
+        listener.try_recv().await?;
+        // One look finds everything that is new.
+        while listener.next_buffered().is_some() {}
+        come.notify_one();
+    }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyPool, Connection, Executor};
+use tokio::time::sleep;
 
 use super::{BackupError, OpenError};
 use crate::config::Config;
@@ -18,6 +20,12 @@ const CACHE_KIB: u32 = 512;
 
 /// A deferred transaction that reads first cannot wait for SQLite's lock when it comes to write.
 pub const BEGIN: &str = "begin immediate";
+
+pub const TABLES: &str = "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'";
+
+/// Of processes that start at once, all but one find that a table has come to be there meanwhile: sqlx has no lock here.
+const MIGRATION_TRIES: u32 = 20;
+const MIGRATES_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The connections that read, and the one that writes.
 pub async fn open(config: &Config, patience: Duration) -> Result<(AnyPool, AnyPool), OpenError> {
@@ -59,6 +67,16 @@ async fn pool(url: &str, connections: u32, patience: Duration, pragmas: &'static
         .connect(url)
         .await
         .map_err(OpenError::Connect)
+}
+
+pub async fn migrate(pool: &AnyPool, migrations: &Migrator) -> Result<(), MigrateError> {
+    for _ in 1..MIGRATION_TRIES {
+        match migrations.run(pool).await {
+            Err(MigrateError::ExecuteMigration(..) | MigrateError::Execute(_)) => sleep(MIGRATES_AGAIN_AFTER).await,
+            done => return done,
+        }
+    }
+    migrations.run(pool).await
 }
 
 /// SQLite copies it as it is at one moment; what is being written goes on.

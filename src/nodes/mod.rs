@@ -1,133 +1,74 @@
-//! The servers of a site, as each says of itself: that they agree about what all of them must, and how their clocks
-//! stand. Nothing is decided by it but what to tell the operator.
+//! The servers of a site, as each says of itself: that they agree about what all of them must. Nothing is decided by it
+//! but what to tell the operator.
 
 mod store;
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use crate::clock::{Clock, HOUR, MINUTE, Seconds};
+use crate::clock::{Clock, HOUR, Seconds};
 use crate::config::Config;
 use crate::db::{Db, DbError};
 use crate::id::NodeId;
 
-/// Who has not been seen for as long has been stopped. They write every half minute.
-const GONE_AFTER: Seconds = 2 * MINUTE;
+/// How often each says that it is there; each time is a write.
+pub const SEEN_EVERY: Seconds = 30;
+
+/// Who has not been seen for as long has stopped without a word.
+pub const GONE_AFTER: Seconds = 4 * SEEN_EVERY;
 
 const KEPT: Seconds = HOUR;
-
-/// Of a few seconds, nobody notices anything (DESIGN.md, invariant I1).
-const CLOCK_DIFFERENCE_MAX: Seconds = 5;
 
 /// A server that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub id: NodeId,
-    /// Where it listens.
+    /// The name of its machine, and where it listens there.
     pub address: String,
     /// Of hallpass.
     pub version: String,
-    pub agreed: Agreed,
+    /// Those about which all servers of a site must agree, by name: with others, one would refuse what another has
+    /// issued, or answer otherwise.
+    pub settings: BTreeMap<String, String>,
     pub started_at: Seconds,
     /// By its own clock.
     pub seen_at: Seconds,
-}
-
-/// The settings that decide what a token means: with others, a server would refuse what its neighbour has issued, or
-/// treat it otherwise. One that a newer version has added is passed over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-pub struct Agreed {
-    public_url: String,
-    access_token_ttl_seconds: Seconds,
-    refresh_token_ttl_seconds: Seconds,
-    session_max_seconds: Seconds,
-    refresh_grace_seconds: Seconds,
-    signing_algorithm: String,
-    registration: String,
-}
-
-/// What the operator should know about another server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// These settings have other values there.
-    Settings(Vec<&'static str>),
-    /// Its clock is ahead of this one's; behind, if negative.
-    Clock(Seconds),
-}
-
-impl Difference {
-    /// A clock that goes on differing, by another second, is nothing new.
-    pub fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Clock(_), Self::Clock(_)) => true,
-            _ => self == other,
-        }
-    }
-}
-
-impl Agreed {
-    pub fn of(config: &Config) -> Self {
-        Self {
-            public_url: config.public_url.origin().to_owned(),
-            access_token_ttl_seconds: config.access_token_ttl_seconds,
-            refresh_token_ttl_seconds: config.refresh_token_ttl_seconds,
-            session_max_seconds: config.session_max_seconds,
-            refresh_grace_seconds: config.refresh_grace_seconds,
-            signing_algorithm: config.signing_algorithm.as_str().to_owned(),
-            registration: config.registration.as_str().to_owned(),
-        }
-    }
-
-    fn differences(&self, other: &Self) -> Vec<&'static str> {
-        let checks = [
-            ("public_url", self.public_url == other.public_url),
-            ("access_token_ttl_seconds", self.access_token_ttl_seconds == other.access_token_ttl_seconds),
-            ("refresh_token_ttl_seconds", self.refresh_token_ttl_seconds == other.refresh_token_ttl_seconds),
-            ("session_max_seconds", self.session_max_seconds == other.session_max_seconds),
-            ("refresh_grace_seconds", self.refresh_grace_seconds == other.refresh_grace_seconds),
-            ("signing_algorithm", self.signing_algorithm == other.signing_algorithm),
-            ("registration", self.registration == other.registration),
-        ];
-        checks.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
-    }
 }
 
 impl Node {
     /// This server, now that it starts.
     pub fn starting(config: &Config, clock: &Clock, address: String) -> Self {
         let now = clock.now();
+        let settings = [
+            ("public_url", config.public_url.origin().to_owned()),
+            ("access_token_ttl_seconds", config.access_token_ttl_seconds.to_string()),
+            ("refresh_token_ttl_seconds", config.refresh_token_ttl_seconds.to_string()),
+            ("session_max_seconds", config.session_max_seconds.to_string()),
+            ("refresh_grace_seconds", config.refresh_grace_seconds.to_string()),
+            ("signing_algorithm", config.signing_algorithm.as_str().to_owned()),
+            ("registration", config.registration.as_str().to_owned()),
+        ];
         Self {
             id: NodeId::random(),
             address,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            agreed: Agreed::of(config),
+            settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             started_at: now,
             seen_at: now,
         }
     }
 
-    /// In what another server, seen just now, differs from this one.
-    pub fn differences(&self, other: &Self, now: Seconds) -> Vec<Difference> {
-        let settings = self.agreed.differences(&other.agreed);
-        let ahead = other.seen_at - now;
-        let mut differences = Vec::new();
-        if !settings.is_empty() {
-            differences.push(Difference::Settings(settings));
-        }
-        // One that is behind cannot be told from one that has not been heard of for a while.
-        if ahead > CLOCK_DIFFERENCE_MAX {
-            differences.push(Difference::Clock(ahead));
-        }
-        differences
+    /// The settings that have other values at another server. One that only a newer version has is passed over.
+    pub fn differences(&self, other: &Self) -> Vec<&str> {
+        let differs =
+            |(name, value): &(&String, &String)| other.settings.get(*name).is_some_and(|theirs| theirs != *value);
+        self.settings.iter().filter(differs).map(|(name, _)| name.as_str()).collect()
     }
 }
 
 /// Says that this server runs; returns those that run beside it.
 pub async fn meet(db: &Db, clock: &Clock, node: &Node) -> Result<Vec<Node>, DbError> {
-    let now = clock.now();
-    store::note(db, node, now).await?;
-    let mut others = store::seen_since(db, now - GONE_AFTER).await?;
+    store::note(db, node, clock.now()).await?;
+    let mut others = list(db, clock).await?;
     others.retain(|other| other.id != node.id);
     Ok(others)
 }
@@ -145,4 +86,23 @@ pub async fn leave(db: &Db, node: &NodeId) -> Result<(), DbError> {
 /// Deletes at most `most` of those that stopped without a word; returns how many.
 pub async fn prune(db: &Db, now: Seconds, most: i64) -> Result<u64, DbError> {
     store::prune(db, now - KEPT, most).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(settings: &[(&str, &str)]) -> Node {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (id, address, version) = (NodeId::random(), "here".to_owned(), "1".to_owned());
+        Node { id, address, version, settings, started_at: 0, seen_at: 0 }
+    }
+
+    #[test]
+    fn servers_differ_in_what_both_of_them_know() {
+        let here = node(&[("a", "1"), ("b", "2"), ("new", "3")]);
+        assert_eq!(here.differences(&node(&[("a", "1"), ("b", "3"), ("newer", "4")])), ["b"]);
+        assert!(here.differences(&here).is_empty());
+        assert!(here.differences(&node(&[])).is_empty());
+    }
 }

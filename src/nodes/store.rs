@@ -14,7 +14,7 @@ pub async fn note(db: &Db, node: &Node, now: Seconds) -> Result<(), DbError> {
     .bind(node.id.as_str())
     .bind(node.address.as_str())
     .bind(node.version.as_str())
-    .bind(serde_json::to_string(&node.agreed).unwrap_or_default())
+    .bind(serde_json::to_string(&node.settings).unwrap_or_default())
     .bind(node.started_at)
     .bind(now);
     db.execute(statement).await?;
@@ -47,7 +47,7 @@ fn node(row: &AnyRow) -> Result<Node, DbError> {
         id: NodeId::from_text(row.try_get::<String, _>("id")?),
         address: row.try_get("address")?,
         version: row.try_get("version")?,
-        agreed: serde_json::from_str(row.try_get("settings")?).unwrap_or_default(),
+        settings: serde_json::from_str(row.try_get("settings")?).unwrap_or_default(),
         started_at: row.try_get("started_at")?,
         seen_at: row.try_get("seen_at")?,
     })

@@ -79,7 +79,29 @@ fn a_backup_overwrites_nothing_and_leaves_nothing_half_done() {
         assert!(done.status.code() == Some(1) && said.contains(word) && !said.contains("panicked"), "{file}: {said}");
     }
     assert_eq!(std::fs::read(server.folder().join("diary.txt")).expect("the file"), b"Dear diary");
-    assert!(!server.folder().join("diary.txt.part").exists());
+    // What a backup left that was killed is in nobody's way.
+    std::fs::write(server.folder().join("backup.db.part"), "half of it").expect("written");
+    assert!(server.run(&["backup", "backup.db"]).status.success());
+    assert!(!server.folder().join("backup.db.part").exists());
+}
+
+#[test]
+fn what_is_no_database_of_hallpass_is_not_backed_up() {
+    if !only_on_sqlite("PostgreSQL has pg_dump") {
+        return;
+    }
+    let server = Server::prepare(&[]);
+    let refused = |word: &str| {
+        let done = server.run(&["backup", "backup.db"]);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.code() == Some(1) && said.contains(word), "{said}");
+        assert!(!server.folder().join("backup.db").exists());
+    };
+    refused("data/hallpass.db");
+    assert!(server.is_untouched(), "an empty database was made");
+    std::fs::create_dir(server.folder().join("data")).expect("a folder");
+    std::fs::write(server.folder().join("data/hallpass.db"), "").expect("written");
+    refused("has never been started");
 }
 
 #[test]

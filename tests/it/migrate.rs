@@ -1,8 +1,17 @@
 //! A site moves to another database: on SQLite to another file, on PostgreSQL from a file to a server.
 
+use hallpass::auth::Site;
+use hallpass::clock::Clock;
+use hallpass::config::Config;
+use hallpass::id::BrowserId;
+use hallpass::personal_tokens::Draft;
 use serde_json::Value;
+use sqlx::{Connection, Executor};
 
 use crate::helpers::{Database, EMAIL, Server, WireBrowser};
+
+/// Of no password that anybody knows.
+const HASH: &str = "pbkdf2_sha256$1$salt$zNPL2dTKDjvZyJah4n1m1XNL6xjcMBIhtIhttptzd98=";
 
 /// A server on SQLite, whichever engine the tests are for, in which somebody is logged in; it is stopped.
 fn site() -> (Server, WireBrowser, String) {
@@ -25,10 +34,40 @@ fn says(server: &Server, arguments: &[&str], status: i32) -> String {
     said
 }
 
-#[test]
-fn everybody_stays_logged_in() {
+/// Rows in every table, more than are copied at once, with nulls and without.
+async fn fill(server: &Server, source: &str) -> String {
+    let rows: String =
+        (0..450).map(|number| format!("user{number}@example.org,\"Ünï 🦊 {number}\",{HASH}\n")).collect();
+    std::fs::write(server.folder().join("people.csv"), format!("email,name,password_hash\n{rows}")).expect("written");
+    says(server, &["user", "import", "people.csv"], 0);
+    says(server, &["user", "lock", "user1@example.org"], 0);
+    says(server, &["user", "make-admin", "user2@example.org"], 0);
+    let secret_file = server.folder().join("data/hallpass.secret").display().to_string();
+    let figment =
+        hallpass::figment().merge(("hallpass.database_url", source)).merge(("hallpass.secret_file", secret_file));
+    let site = Site::open(Config::read(&figment).expect("settings"), Clock::system()).await.expect("a site");
+    let owner = site.accounts.by_email(EMAIL).await.expect("the account");
+    let client = crate::personal_tokens::client();
+    let mut texts = Vec::new();
+    for name in ["kept", "revoked"] {
+        let draft = Draft::check(name, &["read"], 30, false).expect("no faults");
+        let created = site.personal_tokens.create(&owner.id, owner.password_changed_at, draft, &client).await;
+        texts.push(created.expect("a token").1);
+    }
+    assert!(site.personal_tokens.revoke_by_token(&texts[1], &client).await.expect("an answer"));
+    site.accounts.issue_setup_token().await.expect("a token");
+    let browser = BrowserId::random();
+    site.accounts.remember_browser(&owner.id, &browser).await.expect("remembered");
+    assert!(site.accounts.authenticate("user3@example.org", "a wrong guess of somebody", &client).await.is_err());
+    site.db.close().await;
+    texts.swap_remove(0)
+}
+
+#[rocket::async_test]
+async fn everybody_stays_logged_in() {
     let (mut server, mut browser, source) = site();
     let target = Database::new(&server.folder().join("target.db")).url();
+    let token = fill(&server, &source).await;
     let users = says(&server, &["user", "list"], 0);
     let sessions = says(&server, &["session", "list"], 0);
     let keys = says(&server, &["key", "list"], 0);
@@ -51,8 +90,42 @@ fn everybody_stays_logged_in() {
     let page = browser.get("/account");
     assert!(page.status == 200 && page.delivers() && page.has(EMAIL), "by the refresh token: {page:?}");
     WireBrowser::new(&server).log_in();
+    let allowed = browser.with_header("Authorization", &format!("Bearer {token}"), "/api/me");
+    assert_eq!(allowed.status, 200, "by the personal access token");
     let kids = browser.get("/.well-known/jwks.json").body;
     assert_eq!(serde_json::from_str::<Value>(&kids).expect("JSON")["keys"].as_array().map(Vec::len), Some(1));
+    assert!(server.stop());
+
+    // And back again.
+    let back = format!("sqlite:{}", server.folder().join("back.db").display());
+    says(&server, &["migrate", "--from", &target, "--to", &back], 0);
+    server.set("HALLPASS_DATABASE_URL", Some(&back));
+    assert_eq!(says(&server, &["user", "list"], 0), users);
+    server.launch();
+    assert_eq!(browser.get("/account").status, 200);
+}
+
+#[rocket::async_test]
+async fn a_target_of_another_program_is_refused_and_left_alone() {
+    let (server, _, source) = site();
+    let database = Database::new(&server.folder().join("target.db"));
+    let mut connection = database.connect_new().await;
+    connection.execute("create table recipes (name text)").await.expect("a table");
+    connection.close().await.expect("closed");
+    let before = database.content();
+    let said = says(&server, &["migrate", "--from", &source, "--to", &database.url()], 1);
+    assert!(said.contains("recipes") && said.contains("Nothing was changed"), "{said}");
+    assert!(database.content() == before);
+}
+
+#[test]
+fn a_source_that_is_no_site_or_an_older_one_is_told() {
+    let (server, _, _) = site();
+    let target = Database::new(&server.folder().join("target.db")).url();
+    std::fs::write(server.folder().join("empty.db"), "").expect("written");
+    let empty = format!("sqlite:{}", server.folder().join("empty.db").display());
+    let said = says(&server, &["migrate", "--from", &empty, "--to", &target], 1);
+    assert!(said.contains("hallpass migrate") && said.contains("Nothing was changed"), "{said}");
 }
 
 #[test]

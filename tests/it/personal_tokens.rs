@@ -268,7 +268,7 @@ async fn the_database_holds_a_hash_only() {
     app.registered().await;
     let text = created(&app, "Nightly backup", 1).await;
     assert!(works(&app, &text).await);
-    let mut stored = app.database().content().into_bytes();
+    let mut stored = app.database().content();
     for entry in fs::read_dir(app.folder()).expect("a folder") {
         stored.extend(fs::read(entry.expect("a file").path()).expect("its bytes"));
     }

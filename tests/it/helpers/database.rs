@@ -66,6 +66,14 @@ impl Database {
         AnyConnection::connect(&self.url()).await.expect("the database")
     }
 
+    /// The same before a site has made the file.
+    pub async fn connect_new(&self) -> AnyConnection {
+        if let Self::Sqlite(url) = self {
+            std::fs::write(file(url), "").expect("a file");
+        }
+        self.connect().await
+    }
+
     /// While it is held, nobody else writes, and everybody may read.
     pub async fn lock(&self) -> Lock {
         let mut connection = self.connect().await;
@@ -82,14 +90,15 @@ impl Database {
     }
 
     /// All that is stored, in some form; the same if nothing has changed.
-    pub fn content(&self) -> String {
-        let Self::Postgres { server, schema } = self else {
-            let Self::Sqlite(url) = self else { unreachable!() };
-            return String::from_utf8_lossy(&std::fs::read(file(url)).expect("a database")).into_owned();
-        };
-        let dump = run("pg_dump", server, &["--schema", schema]);
-        // A random word in each dump.
-        dump.lines().filter(|line| !line.contains("restrict ")).collect::<Vec<_>>().join("\n")
+    pub fn content(&self) -> Vec<u8> {
+        match self {
+            Self::Sqlite(url) => std::fs::read(file(url)).expect("a database"),
+            Self::Postgres { server, schema } => {
+                let dump = run("pg_dump", server, &["--schema", schema]);
+                // A random word in each dump.
+                dump.lines().filter(|line| !line.contains("restrict ")).collect::<Vec<_>>().join("\n").into_bytes()
+            }
+        }
     }
 
     /// Copies everything to a file, as the README says. On SQLite, the site must have been stopped.

@@ -42,6 +42,17 @@ impl WireBrowser {
         read(target, &String::from_utf8_lossy(&answer)).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
+    /// One request by a program that has no cookies.
+    pub fn with_header(&self, name: &str, value: &str, target: &str) -> Page {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        let request =
+            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{name}: {value}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        read(target, &String::from_utf8_lossy(&answer)).expect("a whole answer")
+    }
+
     pub fn send(&mut self, method: &str, target: &str, body: Option<&str>) -> io::Result<Page> {
         let page = self.send_and_lose(method, target, body)?;
         self.keep(&page);
