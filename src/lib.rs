@@ -8,8 +8,8 @@
 //! Modules that stand in the source but not here may change with any version.
 //!
 //! A module uses only modules that stand to its right:
-//! `cli → lib → api_docs → {pages, api, upkeep} → auth → accounts → personal_tokens → sessions → keyring → tokens →
-//! audit → nodes → leases → http → db → config → …`
+//! `cli → lib → api_docs → {pages, api, upkeep} → auth → accounts → personal_tokens → sessions → changes → keyring →
+//! tokens → audit → nodes → leases → http → db → config → …`
 //!
 //! ```no_run
 //! use hallpass::CurrentUser;

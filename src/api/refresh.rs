@@ -35,7 +35,7 @@ pub(super) struct RefreshToken {
 /// `Authorization: Bearer`, or in the cookie (then with the form token, and the answer sets cookies). Repeats get the
 /// same successor, by default until a minute after it was first seen in use. A later one ends the session: it is a copy.
 /// A token that was set as a cookie is refused elsewhere once its successor has been seen in use. Cookies stay as they
-/// are if they were first seen less than a minute ago and the access token still lasts: `expires_in` says how long.
+/// are while the access token lasts, until a minute after they were first seen: `expires_in` says how long it lasts.
 #[utoipa::path(
     tag = "Log in",
     request_body = Option<RefreshToken>,
@@ -59,7 +59,7 @@ async fn refresh(
             genuine?;
             let token = site.sessions.newest(&tokens).ok_or(Code::InvalidGrant)?;
             for access in access {
-                if let Some(expires_in) = site.sessions.still_fresh(access, token).await? {
+                if let Some(expires_in) = site.sessions.fresh_for(access, token).await? {
                     return Ok(Json(TokenResponse::in_cookies(expires_in)));
                 }
             }

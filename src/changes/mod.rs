@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, MINUTE, Seconds};
-use crate::db::{Db, DbError, TRANSACTION_MAX, Transaction};
+use crate::db::{Db, DbError, SEEN_WITHIN, Transaction};
 use crate::id::UserId;
 
 /// Numbers that accounts share: two of a million seldom change within the same minutes.
@@ -24,8 +24,8 @@ const NUMBERS: usize = 1 << 14;
 /// How far back each reading looks. A change is stamped before its transaction commits, perhaps by a node whose clock
 /// is behind, and transactions commit out of order: "everything after the last one seen" would lose some.
 const LOOK_BACK: Seconds = 30;
-/// The rest is for clocks that differ, and for a commit that is on its way.
-const _: () = assert!(LOOK_BACK as u64 >= 2 * TRANSACTION_MAX.as_secs() + PAUSE_MAX.as_secs());
+/// The rest is for clocks that differ.
+const _: () = assert!(LOOK_BACK as u64 >= SEEN_WITHIN.as_secs() + PAUSE_MAX.as_secs());
 
 /// What is remembered is true for as long after a reading of the changes began: nothing that has ended elsewhere is
 /// accepted any later, whatever keeps this process from reading.

@@ -34,7 +34,7 @@ async fn move_site(config: &Config, from: &str, to: Option<String>) -> Done {
         Some(to) => config.with_database(&to).ok_or("--to is no address of a database: sqlite:PATH or postgres://…")?,
         None => config.clone(),
     };
-    if from.database_url == to.database_url {
+    if from.database_url == to.database_url || Db::share_a_file(&from, &to) {
         return Err("the site is in that database already; name another with --to".into());
     }
     let source = Db::open_existing(&from).await?;

@@ -27,6 +27,9 @@ pub(crate) const ARGON2_MEMORY_KIB_MAX: u32 = 4 << 20;
 /// What `argon2_iterations` may be at most.
 pub(crate) const ARGON2_ITERATIONS_MAX: u32 = 1000;
 
+/// What `database_timeout_seconds` may be at most: the feed of changes looks back for so much longer.
+pub(crate) const DATABASE_TIMEOUT_MAX_SECONDS: u64 = 5;
+
 /// The effective settings. A field has the name of its setting.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -36,8 +39,8 @@ pub struct Config {
     pub database_url: String,
     /// At most, to read on SQLite, in all on PostgreSQL; none: as many as suit the engine.
     pub database_connections: Option<u32>,
-    /// How long a request waits for a connection or for a lock before it is answered 503, and how long PostgreSQL may
-    /// work at a statement.
+    /// How long a connection, a lock, and PostgreSQL's answer to a statement are each waited for before the answer is
+    /// 503.
     pub database_timeout_seconds: u64,
     /// The master secrets: the first signs, all verify. Empty: read `secret_file` instead.
     pub secret: Vec<Secret>,
@@ -205,7 +208,7 @@ impl Config {
             database_connections: settings.read("database_connections", "automatic", "automatic, or 1 to 1000", |text| {
                 if text == "automatic" { Some(None) } else { number(text, 1, 1000).map(Some) }
             }),
-            database_timeout_seconds: settings.read("database_timeout_seconds", "5", "1 to 5 seconds", |text| number(text, 1, 5)),
+            database_timeout_seconds: settings.read("database_timeout_seconds", "5", "1 to 5 seconds", |text| number(text, 1, DATABASE_TIMEOUT_MAX_SECONDS as i64)),
             secret: settings.read(
                 "secret",
                 "",

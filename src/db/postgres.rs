@@ -20,6 +20,9 @@ const CONNECTIONS: u32 = 16;
 /// A connection that was used later than this ago is taken to be there still.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
+/// A network that swallows everything would be waited for for minutes.
+const FIRST_WITHIN: Duration = Duration::from_secs(20);
+
 /// Before another attempt to be told: until then, who wants to know asks.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -30,7 +33,8 @@ pub const TABLES: &str = "select cast(tablename as text) as name from pg_tables 
 
 pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenError> {
     // A pool would try again until its time is over, and not say why.
-    let first = AnyConnection::connect(&config.database_url).await.map_err(OpenError::Connect)?;
+    let first = timeout(FIRST_WITHIN, AnyConnection::connect(&config.database_url)).await;
+    let first = first.map_err(|late| sqlx::Error::Io(late.into())).flatten().map_err(OpenError::Connect)?;
     let _ = first.close().await;
     AnyPoolOptions::new()
         .max_connections(config.database_connections.unwrap_or(CONNECTIONS))

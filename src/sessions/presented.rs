@@ -116,7 +116,7 @@ impl Sessions {
 
     /// For who asks to refresh by cookie what needs no refreshing: the seconds that the access token still has, if it was
     /// issued with this refresh token, and that is [`rotation::is_fresh`].
-    pub async fn still_fresh(&self, access: &str, refresh: &str) -> Result<Option<Seconds>, SessionError> {
+    pub async fn fresh_for(&self, access: &str, refresh: &str) -> Result<Option<Seconds>, SessionError> {
         let Access::Good { session, generation, expires_at, .. } = self.authenticate(access).await? else {
             return Ok(None);
         };

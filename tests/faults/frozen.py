@@ -9,7 +9,7 @@ from crowd import ENDING, Crowd
 from nodes import Site, database
 from tally import Tally
 
-# Shorter than a node trusts its memory; longer; longer than the feed of changes looks back.
+# Longer than a node trusts its memory; longer; longer than the feed of changes looks back.
 PAUSES = (3, 10, 35)
 ENDED_EACH = 8
 LEAST = {"rotations": 200, "faults": len(PAUSES), "cut": 30, "ended": len(PAUSES) * ENDED_EACH, "refused": 100,

@@ -164,6 +164,22 @@ fn servers_that_start_at_once_on_an_empty_database_make_one_key() {
     assert_eq!(keys.lines().count(), 1, "{keys}");
 }
 
+/// Whoever holds a connection never waits for another one.
+#[test]
+fn one_connection_and_little_patience_are_enough() {
+    let settings = [("HALLPASS_DATABASE_CONNECTIONS", "1"), ("HALLPASS_DATABASE_TIMEOUT_SECONDS", "1")];
+    let (here, _there, mut browser) = pair(&settings);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| WireBrowser::new(&here).log_in());
+        }
+    });
+    assert_eq!(browser.visit("/account/sessions").status, 200);
+    browser.jar.remove("access_token");
+    assert!(browser.get("/account").delivers());
+    log_out(&mut browser);
+}
+
 #[test]
 fn the_servers_of_a_site_are_listed_and_told_in_what_they_differ() {
     let (here, mut there, _) = pair(&[]);
