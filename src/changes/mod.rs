@@ -11,7 +11,7 @@ mod store;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, MINUTE, Seconds};
@@ -84,10 +84,16 @@ impl Changes {
 
     /// Tells of a change with the transaction that makes it: here when it has committed, before anybody is answered.
     pub async fn announce(&self, transaction: &mut Transaction, user: &UserId) -> Result<(), DbError> {
-        store::insert(transaction, self.0.clock.now(), user).await?;
+        let now = self.0.clock.now();
+        let id = store::insert(transaction, now, user).await?;
         self.0.db.notify(transaction).await?;
         let (changes, user) = (self.clone(), user.clone());
-        transaction.after_commit(move || changes.apply(&user));
+        transaction.after_commit(move || {
+            // What it reads of itself later is nothing new.
+            if changes.heard().insert(id, now).is_none() {
+                changes.apply(&user);
+            }
+        });
         Ok(())
     }
 
@@ -119,7 +125,7 @@ impl Changes {
         if !self.heard_within(PAUSE_MAX) {
             self.apply(&UserId::from_text(EVERYONE));
         }
-        let mut heard = self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard();
         heard.retain(|_, at| *at >= since);
         for (id, at, user) in changes {
             if heard.insert(id, at).is_none() {
@@ -129,6 +135,10 @@ impl Changes {
         self.0.heard_at_time.store(now, Ordering::Release);
         self.0.heard_at.store(began.as_millis() as u64 + 1, Ordering::Release);
         Ok(())
+    }
+
+    fn heard(&self) -> MutexGuard<'_, HashMap<String, Seconds>> {
+        self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn heard_within(&self, time: Duration) -> bool {
@@ -195,6 +205,18 @@ mod tests {
         let after = here.version(&user);
         here.listen().await.expect("heard");
         assert!(here.is_current(&user, after), "the same change does not count twice");
+    }
+
+    #[tokio::test]
+    async fn a_change_of_ones_own_counts_at_once_and_not_again_when_it_is_read() {
+        let (_folder, _, db, here, _) = both().await;
+        let user = UserId::random();
+        let before = here.version(&user);
+        change(&db, &here, &user).await;
+        assert!(!here.is_current(&user, before));
+        let after = here.version(&user);
+        here.listen().await.expect("heard");
+        assert!(here.is_current(&user, after));
     }
 
     #[tokio::test]

@@ -4,13 +4,15 @@ use crate::clock::Seconds;
 use crate::db::{Db, DbError, Transaction};
 use crate::id::{UserId, random_text};
 
-pub async fn insert(transaction: &mut Transaction, now: Seconds, user: &UserId) -> Result<(), DbError> {
+/// Returns its id.
+pub async fn insert(transaction: &mut Transaction, now: Seconds, user: &UserId) -> Result<String, DbError> {
+    let id = random_text::<16>();
     let statement = sqlx::query("insert into changes (id, at, user_id) values ($1, $2, $3)")
-        .bind(random_text::<16>())
+        .bind(id.as_str())
         .bind(now)
         .bind(user.as_str());
     transaction.execute(statement).await?;
-    Ok(())
+    Ok(id)
 }
 
 /// Changes since `since`: their ids, times and accounts.

@@ -204,6 +204,7 @@ async fn the_account_page_needs_no_database_and_is_right_all_the_same() {
     let page = browser.get("/account").await;
     assert!(page.has("3 sessions are open") && page.has("1 token"), "{}", page.body);
     assert_eq!(program.post("/api/auth/logout", Value::Null).await.status, 204);
+    app.site().changes.listen().await.expect("heard");
     assert!(browser.get("/account").await.has("2 sessions are open"));
     app.site().db.close().await;
     assert_eq!(browser.get("/account").await.status, 200);
