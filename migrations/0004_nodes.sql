@@ -6,7 +6,7 @@ create table leases (
     node_id text not null,                  -- who does it
     until bigint not null                   -- from then on anybody may take over
 );
-insert into leases (name, node_id, until) values ('keys', '', 0), ('prune', '', 0);
+insert into leases (name, node_id, until) values ('keys', '', 0), ('prune', '', 0), ('setup', '', 0);
 
 -- The servers that run, as each says of itself twice a minute.
 create table nodes (
@@ -24,3 +24,8 @@ create table compatibility (
     oldest_migration bigint not null
 );
 insert into compatibility (oldest_migration) values (4);
+
+-- Of PostgreSQL, where transactions may take long to commit: which one made the change. Null on SQLite, and where an older
+-- version wrote it.
+alter table changes add column xact bigint;
+create index changes_by_xact on changes (xact);

@@ -138,7 +138,8 @@ impl Db {
     /// Whether a newer version says that this one can work with its tables.
     async fn is_compatible(&self) -> bool {
         let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
-        let oldest = self.fetch_one(sqlx::query("select oldest_migration from compatibility")).await;
+        let oldest =
+            self.fetch_one(sqlx::query("select max(oldest_migration) as oldest_migration from compatibility")).await;
         let oldest = oldest.ok().and_then(|row| row.try_get::<i64, _>("oldest_migration").ok());
         oldest.is_some_and(|oldest| newest >= Some(oldest))
     }
@@ -173,6 +174,11 @@ impl Db {
             Engine::Postgres { .. } => within(self.patience, self.write.begin()).await?,
         };
         Ok(Transaction::new(inner, self.patience))
+    }
+
+    /// For what one SQL text cannot say to both engines.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.engine, Engine::Postgres { .. })
     }
 
     /// What time it is for the database server; none where that is this machine.

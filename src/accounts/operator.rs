@@ -37,8 +37,9 @@ impl Accounts {
         if store::lock(&mut tx, &user.id, now).await? {
             sessions::revoke_all(&mut tx, &user.id, None, Reason::Locked, now).await?;
             audit::record(&mut tx, now, Kind::Locked, &user.id, None, None).await?;
-            self.changes.announce(&mut tx, &user.id).await?;
         }
+        // Also if it was: who asks again may have seen it accepted.
+        self.changes.announce(&mut tx, &user.id).await?;
         tx.commit().await?;
         Ok(User { locked: true, ..user })
     }

@@ -9,6 +9,7 @@ use crate::clock::{DAY, Seconds};
 use crate::config::Registration;
 use crate::db::{DbError, Transaction};
 use crate::id::{UserId, hashed, random_text};
+use crate::leases::{self, Work};
 
 const SETUP: &str = "setup";
 /// An operator who installs in the evening finds the link good in the morning.
@@ -71,6 +72,7 @@ impl Accounts {
         let form = self.checked(name, email, password).map_err(AccountError::Invalid)?;
         let hash = self.hasher.hash(form.password).await?;
         let mut tx = self.db.begin().await?;
+        leases::wait_for_turn(&mut tx, Work::Setup).await?;
         let consumed = store::consume_token(&mut tx, SETUP, &hashed(token), self.clock.now()).await?;
         if !consumed || store::has_admin_in(&mut tx).await? {
             return Err(AccountError::SetupOver);
@@ -85,6 +87,7 @@ impl Accounts {
     pub async fn issue_setup_token(&self) -> Result<String, DbError> {
         let (token, now) = (random_text::<32>(), self.clock.now());
         let mut tx = self.db.begin().await?;
+        leases::wait_for_turn(&mut tx, Work::Setup).await?;
         store::replace_token(&mut tx, SETUP, &hashed(&token), now, now + SETUP_TTL_SECONDS).await?;
         tx.commit().await?;
         Ok(token)

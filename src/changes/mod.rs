@@ -21,8 +21,8 @@ use crate::id::UserId;
 /// Numbers that accounts share: two of a million seldom change within the same minutes.
 const NUMBERS: usize = 1 << 14;
 
-/// How far back each reading looks. A change is stamped before its transaction commits, perhaps by a node whose clock
-/// is behind, and transactions commit out of order: "everything after the last one seen" would lose some.
+/// How far back each reading looks on SQLite. A change is stamped before its transaction commits: "everything after the
+/// last one seen" would lose some. PostgreSQL tells which transactions had not ended, whatever clocks say.
 const LOOK_BACK: Seconds = 30;
 /// The rest is for clocks that differ.
 const _: () = assert!(LOOK_BACK as u64 >= SEEN_WITHIN.as_secs() + PAUSE_MAX.as_secs());
@@ -54,8 +54,10 @@ struct Inner {
     clock: Clock,
     numbers: Box<[AtomicU64]>,
     hasher: RandomState,
-    /// The changes of the last [`LOOK_BACK`] that have been heard of, with their times.
+    /// The changes that have been heard of, with their times.
     heard: Mutex<HashMap<String, Seconds>>,
+    /// What the last reading reached, in the order of PostgreSQL's transactions.
+    reached: AtomicI64,
     began: Instant,
     /// In milliseconds since `began`, and one more: when changes were last heard of; 0 for never.
     heard_at: AtomicU64,
@@ -76,6 +78,7 @@ impl Changes {
             numbers: (0..NUMBERS).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
             heard: Mutex::default(),
+            reached: AtomicI64::new(0),
             began: Instant::now(),
             heard_at: AtomicU64::new(0),
             heard_at_time: AtomicI64::new(0),
@@ -85,7 +88,7 @@ impl Changes {
     /// Tells of a change with the transaction that makes it: here when it has committed, before anybody is answered.
     pub async fn announce(&self, transaction: &mut Transaction, user: &UserId) -> Result<(), DbError> {
         let now = self.0.clock.now();
-        let id = store::insert(transaction, now, user).await?;
+        let id = store::insert(&self.0.db, transaction, now, user).await?;
         self.0.db.notify(transaction).await?;
         let (changes, user) = (self.clone(), user.clone());
         transaction.after_commit(move || {
@@ -121,17 +124,18 @@ impl Changes {
         // Before the reading: what is changed while it goes on belongs to the next.
         let (began, now) = (self.0.began.elapsed(), self.0.clock.now());
         let since = now - LOOK_BACK;
-        let changes = store::since(&self.0.db, since).await?;
+        let reading = store::read(&self.0.db, since, self.0.reached.load(Ordering::Acquire)).await?;
         if !self.heard_within(PAUSE_MAX) {
             self.apply(&UserId::from_text(EVERYONE));
         }
         let mut heard = self.heard();
-        heard.retain(|_, at| *at >= since);
-        for (id, at, user) in changes {
+        heard.retain(|_, at| *at >= now - KEPT);
+        for (id, at, user) in reading.changes {
             if heard.insert(id, at).is_none() {
                 self.apply(&user);
             }
         }
+        self.0.reached.store(reading.reached, Ordering::Release);
         self.0.heard_at_time.store(now, Ordering::Release);
         self.0.heard_at.store(began.as_millis() as u64 + 1, Ordering::Release);
         Ok(())
@@ -232,7 +236,7 @@ mod tests {
         for (user, (here_before, there_before)) in users.iter().zip(before) {
             assert!(!here.is_current(user, here_before) && !there.is_current(user, there_before));
         }
-        assert_eq!(store::since(&db, 0).await.expect("changes").len(), 1);
+        assert_eq!(store::read(&db, 0, 0).await.expect("changes").changes.len(), 1);
     }
 
     #[tokio::test]

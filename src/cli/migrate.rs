@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Done, say};
+use super::{Done, printable, say};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, Db};
@@ -44,7 +44,7 @@ async fn move_site(config: &Config, from: &str, to: Option<String>) -> Done {
         return Err(format!(
             "a server runs on the source ({}): what its visitors change meanwhile would be lost. Stop it first; one that \
              was killed counts as running for {} seconds",
-            node.address,
+            printable(&node.address),
             nodes::GONE_AFTER
         )
         .into());

@@ -18,7 +18,7 @@ pub async fn run(site: &Site, command: NodeCommand) -> Done {
     for node in nodes::list(&site.db, &site.clock).await? {
         say(&format!(
             "{}\t{}\tversion {}\tsince {}\tlast seen {}",
-            node.id,
+            printable(node.id.as_str()),
             printable(&node.address),
             printable(&node.version),
             words::date_and_time(node.started_at),

@@ -202,7 +202,7 @@ impl Config {
             database_url: settings.read(
                 "database_url",
                 "sqlite:data/hallpass.db",
-                "sqlite:PATH or postgres://USER@HOST/NAME",
+                "sqlite:PATH or postgres://USER@HOST/NAME, with sslmode, sslrootcert and other parameters of libpq that sqlx knows",
                 database_url,
             ),
             database_connections: settings.read("database_connections", "automatic", "automatic, or 1 to 1000", |text| {
@@ -300,7 +300,34 @@ fn database_url(text: &str) -> Option<String> {
     let known = ["sqlite:", "postgres://", "postgresql://"]
         .iter()
         .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-    (known && !text.contains(":memory:")).then(|| text.to_owned())
+    let understood = text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| are_parameters(&url));
+    (known && understood && !text.contains(":memory:")).then(|| text.to_owned())
+}
+
+/// sqlx passes over what it does not know, with its value in the log: a misspelt `sslmode` would protect nothing.
+fn are_parameters(url: &Url) -> bool {
+    const KNOWN: [&str; 19] = [
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-root-cert",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "statement-cache-capacity",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+        "options[search_path]",
+    ];
+    url.query_pairs().all(|(name, _)| KNOWN.contains(&&*name))
 }
 
 fn without_password(database_url: &str) -> String {

@@ -153,6 +153,8 @@ async fn begin(db: &Db) -> Result<Transaction<'static, Any>, sqlx::Error> {
         Engine::Sqlite(_) => db.write.begin_with(sqlite::BEGIN).await,
         Engine::Postgres { .. } => {
             let mut transaction = db.write.begin().await?;
+            // The source waits while the target is read.
+            sqlx::query("set local idle_in_transaction_session_timeout = 0").execute(&mut *transaction).await?;
             for table in &TABLES {
                 let lock = format!("lock table {} in share row exclusive mode", table.name);
                 sqlx::query(AssertSqlSafe(lock)).execute(&mut *transaction).await?;

@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use url::Url;
+
 use super::OpenError;
 use crate::config::Config;
 
@@ -36,6 +38,7 @@ pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenEr
     let first = timeout(FIRST_WITHIN, AnyConnection::connect(&config.database_url)).await;
     let first = first.map_err(|late| sqlx::Error::Io(late.into())).flatten().map_err(OpenError::Connect)?;
     let _ = first.close().await;
+    warn_if_unverified(&config.database_url);
     AnyPoolOptions::new()
         .max_connections(config.database_connections.unwrap_or(CONNECTIONS))
         .acquire_timeout(patience)
@@ -43,13 +46,12 @@ pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenEr
         .before_acquire(move |connection, seen| {
             Box::pin(async move { Ok(seen.idle_for < TRUSTED_FOR || answers(connection, patience).await) })
         })
-        // Of one whose server does not answer, nobody would ever come back otherwise.
-        .after_release(move |connection, _| Box::pin(async move { Ok(answers(connection, patience).await) }))
+        .after_release(move |connection, _| Box::pin(async move { Ok(is_at_rest(connection, patience).await) }))
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 // A node that is frozen in the middle of a transaction must not keep the others waiting.
                 let settings = format!(
-                    "set application_name = 'hallpass'; set statement_timeout = {0}; set lock_timeout = {0}; \
+                    "set application_name = 'hallpass'; set client_min_messages = error; set statement_timeout = {0}; set lock_timeout = {0}; \
                      set idle_in_transaction_session_timeout = {0}",
                     patience.as_millis()
                 );
@@ -62,6 +64,20 @@ pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenEr
         .map_err(OpenError::Connect)
 }
 
+/// Whoever is in between could read and write everything.
+fn warn_if_unverified(url: &str) {
+    let Ok(url) = Url::parse(url) else { return };
+    let here = url.host_str().is_none_or(|host| {
+        host.is_empty() || host == "localhost" || host.starts_with("127.") || host == "[::1]" || host.starts_with("%2F")
+    });
+    let verified = url.query_pairs().any(|(name, value)| name.starts_with("ssl") && value.starts_with("verify-"));
+    if !here && !verified {
+        tracing::warn!(
+            "nothing makes sure that the database is the right one: add sslmode=verify-full to database_url"
+        );
+    }
+}
+
 /// On a connection of its own: a migration may take its time, and one that fails keeps sqlx's lock until its connection
 /// ends.
 pub async fn migrate(url: &str, migrations: &Migrator) -> Result<(), MigrateError> {
@@ -69,6 +85,13 @@ pub async fn migrate(url: &str, migrations: &Migrator) -> Result<(), MigrateErro
     let done = migrations.run(&connection).await;
     connection.close().await;
     done
+}
+
+/// Ends what may be open. Who gave up waiting for the answer to a `begin` leaves a transaction behind of which sqlx knows
+/// nothing: everything that came after on this connection would happen in it, and be lost. And of a connection whose
+/// server does not answer, nobody would ever come back.
+async fn is_at_rest(connection: &mut AnyConnection, patience: Duration) -> bool {
+    timeout(patience, connection.execute("rollback")).await.is_ok_and(|done| done.is_ok())
 }
 
 async fn answers(connection: &mut AnyConnection, patience: Duration) -> bool {

@@ -82,32 +82,49 @@ pub async fn migrate(pool: &AnyPool, migrations: &Migrator) -> Result<(), Migrat
 /// SQLite copies it as it is at one moment; what is being written goes on.
 pub async fn back_up(pool: &AnyPool, file: &Path) -> Result<(), BackupError> {
     let failed = |error| BackupError::File(file.to_owned(), error);
-    if file.exists() {
+    if file.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(file.to_owned()));
     }
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
+    // Whole, for SQLite reads some relative names otherwise than the system does.
+    let file = &std::path::absolute(file).map_err(failed)?;
+    let Some(name) = file.file_name() else { return Err(BackupError::Exists(file.to_owned())) };
+    let mut part = name.to_owned();
+    part.push(".part");
     // What was interrupted must not look like a backup.
-    let part = file.with_file_name(name);
-    let _ = fs::remove_file(&part);
-    new_file(&part).map_err(failed)?;
+    let part = file.with_file_name(part);
+    let Some(to) = part.to_str() else {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidFilename, "the name is not UTF-8")));
+    };
+    match fs::remove_file(&part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    // Nobody else's: who may write to the folder must not get to read what is written.
+    private().create_new(true).open(&part).map_err(failed)?;
     let copied = async {
         let mut connection = pool.acquire().await?;
-        let to = part.to_string_lossy().into_owned();
         sqlx::query("vacuum into $1").bind(to).execute(&mut *connection).await?;
         Ok(())
     };
     let kept = match copied.await {
-        Ok(()) => fs::File::open(&part)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| fs::rename(&part, file))
-            .map_err(failed),
+        Ok(()) => {
+            fs::File::open(&part).and_then(|file| file.sync_all()).and_then(|()| keep(&part, file)).map_err(failed)
+        }
         Err(error) => Err(BackupError::Copy(error)),
     };
     if kept.is_err() {
         let _ = fs::remove_file(&part);
     }
     kept
+}
+
+/// Renames; overwrites nothing that has come to be there, where the file system can say so.
+fn keep(part: &Path, file: &Path) -> io::Result<()> {
+    match fs::hard_link(part, file) {
+        Ok(()) => fs::remove_file(part),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => fs::rename(part, file),
+    }
 }
 
 /// `sqlite:data/x.db` and `sqlite:///data/x.db` as the path of a file.
@@ -123,13 +140,14 @@ pub fn create_file(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
     }
-    new_file(path).map_err(|error| OpenError::File(path.to_owned(), error))
+    private().create(true).open(path).map(drop).map_err(|error| OpenError::File(path.to_owned(), error))
 }
 
-fn new_file(path: &Path) -> io::Result<()> {
+/// Readable by its owner only.
+fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true);
+    options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    options
 }

@@ -16,6 +16,8 @@ named! {
     pub enum Work {
         /// The next signing key.
         Keys = "keys",
+        /// The link for the first administrator.
+        Setup = "setup",
         /// Deleting what has long expired.
         Prune = "prune",
     }

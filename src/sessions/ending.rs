@@ -14,7 +14,7 @@ const LISTED_MAX: i64 = 200;
 
 /// Users whose sessions end in one transaction when everyone's do.
 #[doc(hidden)]
-pub const ENDED_TOGETHER: i64 = 500;
+pub const ENDED_TOGETHER: i64 = 100;
 
 impl Sessions {
     /// The live sessions of a user, last used first; of very many, only the last ones.
@@ -50,8 +50,9 @@ impl Sessions {
         let mut transaction = self.db.begin().await?;
         if store::revoke(&mut transaction, id, reason, now).await? {
             audit::record(&mut transaction, now, kind, user, Some(id), client).await?;
-            self.changes.announce(&mut transaction, user).await?;
         }
+        // Also if it had ended: who asks again may have seen it accepted.
+        self.changes.announce(&mut transaction, user).await?;
         transaction.commit().await?;
         Ok(true)
     }

@@ -121,10 +121,9 @@ impl Sessions {
             return Ok(None);
         };
         let now = self.clock.now();
-        let together = self
-            .refresh
-            .verify(refresh, now)
-            .is_ok_and(|claims| claims.sid == session.id && claims.generation == generation);
+        let together = self.refresh.verify(refresh, now).is_ok_and(|claims| {
+            claims.sid == session.id && claims.generation == generation && claims.is_of(&session.salt)
+        });
         let fresh = together && rotation::is_fresh(&session.family, generation, now, self.grace);
         Ok(fresh.then_some(expires_at - now))
     }

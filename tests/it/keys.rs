@@ -210,3 +210,20 @@ async fn another_algorithm_wanted_while_a_key_is_published_ahead_makes_one_key()
     let algorithms: Vec<_> = app.site().keyring.keys().iter().map(|key| key.algorithm.as_str()).collect();
     assert_eq!(algorithms, ["EdDSA", "ES256"]);
 }
+
+#[test]
+fn keys_rotated_at_once_are_all_there_that_were_promised() {
+    let (server, _) = logged_in(&[]);
+    for _ in 0..3 {
+        let said: Vec<_> = std::thread::scope(|scope| {
+            let rotating: Vec<_> = (0..4).map(|_| scope.spawn(|| server.run(&["key", "rotate"]))).collect();
+            rotating.into_iter().map(|one| one.join().expect("joined")).collect()
+        });
+        let list = String::from_utf8(server.run(&["key", "list"]).stdout).expect("text");
+        for done in said {
+            let text = String::from_utf8_lossy(&done.stdout).into_owned();
+            let kid = text.split(' ').next().expect("a kid");
+            assert!(done.status.success() && kid.len() > 5 && list.contains(kid), "{text} {done:?}: {list}");
+        }
+    }
+}

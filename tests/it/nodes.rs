@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hallpass::clock::{Clock, MINUTE};
 use hallpass::db::Notices;
-use hallpass::id::NodeId;
+use hallpass::id::{NodeId, UserId};
 use hallpass::leases::{self, Work};
 use hallpass::sessions::SessionError;
 use rocket::tokio;
@@ -85,6 +85,35 @@ async fn a_change_is_heard_of_without_a_notice() {
         connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("changed");
     }
     assert!(refused_after(&elsewhere) < Duration::from_secs(1));
+}
+
+/// A commit may wait for a replica, or for a disk, much longer than anybody looks back.
+#[rocket::async_test]
+async fn a_change_is_heard_of_however_late_it_commits() {
+    if !on_postgres() {
+        println!("skipped on SQLite: nobody can look while somebody commits");
+        return;
+    }
+    let app = TestApp::start().await;
+    let user = UserId::random();
+    let mut late = app.database().connect().await;
+    late.execute("begin").await.expect("begun");
+    let told = format!(
+        "insert into changes (id, at, user_id, xact)
+         values ('late', {}, '{user}', cast(cast(pg_current_xact_id() as text) as bigint))",
+        app.now() - 400
+    );
+    late.execute(sqlx::AssertSqlSafe(told)).await.expect("told");
+    for _ in 0..3 {
+        app.site().changes.listen().await.expect("heard");
+    }
+    let before = app.site().changes.version(&user);
+    late.execute("commit").await.expect("committed");
+    app.site().changes.listen().await.expect("heard");
+    let after = app.site().changes.version(&user);
+    assert_ne!(before, after);
+    app.site().changes.listen().await.expect("heard");
+    assert_eq!(app.site().changes.version(&user), after, "it does not count twice");
 }
 
 #[rocket::async_test]

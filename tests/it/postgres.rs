@@ -1,5 +1,14 @@
 //! PostgreSQL's own: TLS, passwords, and what is said when there is no coming near it.
 
+use std::process::Command;
+use std::time::Duration;
+
+use figment::Figment;
+use hallpass::config::Config;
+use hallpass::db::Db;
+use rocket::tokio;
+use sqlx::{AnyConnection, Connection, Executor, Row};
+
 use crate::helpers::{Server, on_postgres};
 
 /// A server that is not started, and its database's address: what stands before the host, and what behind it.
@@ -68,4 +77,65 @@ fn what_keeps_it_away_is_said_without_the_password() {
         let shown = server.run(&["config"]);
         assert!(!String::from_utf8_lossy(&shown.stdout).contains("a-wrong-guess"), "{shown:?}");
     }
+}
+
+/// Who gave up waiting while the database stood still left transactions open of which nobody knew: what came after on
+/// those connections was answered, and never committed.
+#[rocket::async_test]
+async fn after_a_standstill_what_is_answered_is_committed() {
+    let Ok(server) = std::env::var("TEST_POSTGRES") else { return println!("skipped on SQLite: PostgreSQL's own") };
+    sqlx::any::install_default_drivers();
+    let mut outside = AnyConnection::connect(&server).await.expect("the server");
+    let name = format!("standstill_{}", std::process::id());
+    outside.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.expect("a database");
+    let url = format!("{}/{name}", server.rsplit_once('/').expect("the name of a database").0);
+    let figment = Figment::from(rocket::Config::default())
+        .merge(("hallpass.database_url", url.as_str()))
+        .merge(("hallpass.database_timeout_seconds", 1));
+    let db = Db::open(&Config::read(&figment).expect("settings")).await.expect("a database");
+    db.execute(sqlx::query("create table counts (count bigint not null)")).await.expect("a table");
+    db.execute(sqlx::query("insert into counts values (0)")).await.expect("a row");
+    let warm: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                db.fetch_one(sqlx::query("select cast(1 as bigint) as one from pg_sleep(0.1)")).await.map(drop)
+            })
+        })
+        .collect();
+    for one in warm {
+        one.await.expect("joined").expect("a connection");
+    }
+
+    let workers = sqlx::query("select pid from pg_stat_activity where datname = $1").bind(&name);
+    let workers: Vec<i32> =
+        workers.fetch_all(&mut outside).await.expect("workers").iter().map(|row| row.get("pid")).collect();
+    assert!(workers.len() >= 4, "{workers:?}");
+    let signal = |name: &str| {
+        let workers = workers.iter().map(ToString::to_string);
+        assert!(Command::new("kill").arg(name).args(workers).status().is_ok_and(|done| done.success()));
+    };
+    signal("-STOP");
+    let begun: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { db.begin().await.map(drop) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(2_300)).await;
+    signal("-CONT");
+    for one in begun {
+        assert!(one.await.expect("joined").is_err(), "nobody stood still");
+    }
+    let mut counted = 0;
+    for _ in 0..50 {
+        counted += i64::from(db.execute(sqlx::query("update counts set count = count + 1")).await.is_ok());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(counted > 20, "it does not recover: {counted}");
+    let mut reader = AnyConnection::connect(&url).await.expect("a reader");
+    let row = sqlx::query("select count from counts").fetch_one(&mut reader).await.expect("a row");
+    assert_eq!(row.get::<i64, _>("count"), counted, "what was answered is not there");
+    reader.close().await.expect("closed");
+    db.close().await;
 }
