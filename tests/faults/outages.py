@@ -9,7 +9,8 @@ from nodes import Site, database
 from tally import Tally
 
 AWAY_SECONDS = 30
-HANGS_SECONDS = 8
+# Longer than a node waits for an answer, so that what it has given up is carried out afterwards.
+HANGS_SECONDS = 12
 LEAST = {"rotations": 1000, "faults": 9, "unavailable": 500, "ended": 15, "refused": 100, "saved": 100,
          "registered": 8}
 
