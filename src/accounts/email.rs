@@ -138,7 +138,8 @@ fn ascii_domain(domain: &str) -> Option<String> {
     if domain.contains(is_dropped) {
         return None;
     }
-    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
+    // UTS 46 maps before it composes: marks in another order would make another domain.
+    let ascii = idna::domain_to_ascii_strict(&domain.nfc().collect::<String>()).ok()?;
     let (_, top) = ascii.rsplit_once('.')?;
     // No top-level domain is a number (RFC 3696 section 2): that would be an address of a machine.
     (!top.bytes().all(|byte| byte.is_ascii_digit())).then_some(ascii)
@@ -158,6 +159,13 @@ mod tests {
         assert_eq!(email.typed(), "Anna.Berg+News@Example.ORG");
         assert_eq!(email.key(), "anna.berg+news@example.org");
         assert_eq!(email.local_part(), "anna.berg+news");
+    }
+
+    #[test]
+    fn the_same_domain_with_its_marks_in_another_order_is_one_address() {
+        let typed = "anna@e\u{308}\u{308}\u{345}\u{318}n.example";
+        assert_eq!(key(typed), key(&typed.nfc().collect::<String>()));
+        assert_eq!(key(typed), key(&typed.nfd().collect::<String>()));
     }
 
     #[test]
