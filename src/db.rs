@@ -22,7 +22,7 @@ use sqlx::{Any, AnyPool, Row};
 
 use crate::clock::Seconds;
 use crate::config::{Config, DATABASE_TIMEOUT_MAX_SECONDS};
-pub use copy::{check, copy};
+pub use copy::{check_source, check_target, copy};
 use error::within;
 pub use error::{BackupError, DbError, OpenError};
 pub use postgres::Notices;

@@ -38,8 +38,7 @@ async fn move_site(config: &Config, from: &str, to: Option<String>) -> Done {
         return Err("the site is in that database already; name another with --to".into());
     }
     let source = Db::open_existing(&from).await?;
-    let target = Db::open(&to).await?;
-    db::check(&source, &target).await?;
+    db::check_source(&source).await?;
     if let Some(node) = nodes::list(&source, &Clock::system()).await?.first() {
         return Err(format!(
             "a server runs on the source ({}): what its visitors change meanwhile would be lost. Stop it first; one that \
@@ -51,6 +50,9 @@ async fn move_site(config: &Config, from: &str, to: Option<String>) -> Done {
     }
     // Whoever moves the keys without their secret logs everyone out.
     keyring::check(&source, config).await?;
+    // Not before: what is refused leaves no new file behind.
+    let target = Db::open(&to).await?;
+    db::check_target(&target).await?;
     target.migrate().await?;
     let copied = db::copy(&source, &target).await;
     source.close().await;

@@ -103,11 +103,13 @@ struct Sum {
     digests: u128,
 }
 
-/// Whether a site can move from one database to the other; changes nothing.
-pub async fn check(source: &Db, target: &Db) -> Result<(), CopyError> {
-    if !source.is_of_this_version().await? {
-        return Err(CopyError::Version);
-    }
+/// Whether a site can move out of a database; changes nothing.
+pub async fn check_source(source: &Db) -> Result<(), CopyError> {
+    if source.is_of_this_version().await? { Ok(()) } else { Err(CopyError::Version) }
+}
+
+/// Whether a site can move into a database; changes nothing.
+pub async fn check_target(target: &Db) -> Result<(), CopyError> {
     let mut tables = target.tables().await?;
     if tables.is_empty() || target.is_of_this_version().await? {
         tables.retain(|name| !LEFT.contains(&name.as_str()) && !TABLES.iter().any(|table| table.name == name));

@@ -164,7 +164,9 @@ fn what_cannot_be_moved_is_told_and_nothing_is_made() {
     assert_eq!(server.run(&["migrate", "--to", &target]).status.code(), Some(2));
 
     server.set("HALLPASS_SECRET", Some("another secret of thirty-two characters or more"));
-    assert!(says(&server, &["migrate", "--from", &source, "--to", &target], 1).contains("master secret"));
+    let new = format!("sqlite:{}", server.folder().join("new.db").display());
+    assert!(says(&server, &["migrate", "--from", &source, "--to", &new], 1).contains("master secret"));
+    assert!(!server.folder().join("new.db").exists(), "a file was left behind");
     server.set("HALLPASS_SECRET", None);
 
     server.launch();
