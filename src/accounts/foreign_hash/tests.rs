@@ -66,10 +66,11 @@ const WRONG: Result<Verdict, PasswordError> = Ok(Verdict::Wrong);
 
 /// With what the hasher does for Argon2, at costs that no site has: each is to be hashed anew.
 fn verify(typed: &str, stored: &str) -> Result<Verdict, PasswordError> {
-    use argon2::PasswordVerifier;
+    use ::argon2::PasswordVerifier;
+    use ::argon2::password_hash::phc::PasswordHash;
     Candidates::of(typed).verify(stored, |candidate, phc| {
         let hash = PasswordHash::new(phc).map_err(|_| PasswordError::Failed)?;
-        match argon2::Argon2::default().verify_password(candidate.as_bytes(), &hash) {
+        match ::argon2::Argon2::default().verify_password(candidate.as_bytes(), &hash) {
             Ok(()) => RIGHT,
             Err(_) => WRONG,
         }
