@@ -1,21 +1,25 @@
 //! The only reader of settings. Everything is checked before anything starts.
 
+mod database_url;
 mod figment;
+mod public_url;
+mod secret;
 mod settings;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ::figment::Figment;
 use ipnet::IpNet;
-use url::{Host, Url};
+use url::Url;
 
 use crate::clock::Seconds;
 use crate::named::named;
 #[cfg(test)]
 pub(crate) use figment::defaults;
 pub use figment::figment;
+pub use public_url::PublicUrl;
+pub use secret::Secret;
 use settings::Settings;
 
 /// The table of Rocket.toml (and the prefix of environment variables) that settings stand under.
@@ -90,57 +94,6 @@ pub struct Shown {
     pub source: String,
 }
 
-/// A value that never reaches a log or a page.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// None if the text is too short to be a master secret.
-    pub fn parse(text: &str) -> Option<Self> {
-        (text.len() >= SECRET_MIN_LENGTH).then(|| Self::new(text))
-    }
-
-    /// Of any length; the settings ask for 32 characters or more.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The value itself: for deriving keys, nothing else.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// Where browsers find the site: decides cookie names and the `Secure` attribute, once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicUrl {
-    origin: String,
-    https: bool,
-}
-
-impl PublicUrl {
-    /// The origin without a trailing slash: `https://example.org`. Also the issuer of tokens.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// Whether cookies are `Secure` and named `__Host-…`.
-    pub fn is_https(&self) -> bool {
-        self.https
-    }
-
-    /// An absolute address on this site.
-    pub fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.origin)
-    }
-}
-
 named! {
     /// Who may make an account.
     pub enum Registration {
@@ -197,13 +150,13 @@ impl Config {
                 &format!("http://localhost:{port}"),
                 "an address such as https://example.org, of at most 100 characters, without a path; \
                  http:// only on this machine (localhost), unless allow_insecure_http = true says that losing every password is acceptable",
-                |text| public_url(text, allow_insecure_http),
+                |text| PublicUrl::parse(text, allow_insecure_http),
             ),
             database_url: settings.read(
                 "database_url",
                 "sqlite:data/hallpass.db",
                 "sqlite:PATH or postgres://USER@HOST/NAME, with sslmode, sslrootcert and other parameters of libpq that sqlx knows",
-                database_url,
+                database_url::parse,
             ),
             database_connections: settings.read("database_connections", "automatic", "automatic, or 1 to 1000", |text| {
                 if text == "automatic" { Some(None) } else { number(text, 1, 1000).map(Some) }
@@ -213,7 +166,7 @@ impl Config {
                 "secret",
                 "",
                 "text of 32 characters or more (for example from `openssl rand -hex 32`); several, separated by commas, while one replaces another",
-                secrets,
+                |text| each(text, Secret::parse),
             ),
             secret_file: settings.read("secret_file", "data/hallpass.secret", "a path", |text| non_empty(text).map(PathBuf::from)),
             site_name: settings.read("site_name", "Hallpass", "1 to 60 characters", |text| {
@@ -250,7 +203,7 @@ impl Config {
                 line.value = "(set, not shown)".to_owned();
             }
             if line.name == "database_url" {
-                line.value = without_password(&line.value);
+                line.value = database_url::without_password(&line.value);
             }
         }
         Ok(Self { shown, ..config })
@@ -263,7 +216,7 @@ impl Config {
 
     /// The same settings for another database; none if that is no address of one.
     pub(crate) fn with_database(&self, url: &str) -> Option<Self> {
-        Some(Self { database_url: database_url(url)?, ..self.clone() })
+        Some(Self { database_url: database_url::parse(url)?, ..self.clone() })
     }
 
     /// Whether the database is a file beside the program.
@@ -287,89 +240,4 @@ fn non_empty(text: &str) -> Option<&str> {
 
 fn each<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     text.split(',').filter_map(non_empty).map(parse).collect()
-}
-
-/// In bytes. 32 characters hold 128 bits even in hex.
-const SECRET_MIN_LENGTH: usize = 32;
-
-fn secrets(text: &str) -> Option<Vec<Secret>> {
-    each(text, Secret::parse)
-}
-
-fn database_url(text: &str) -> Option<String> {
-    let known = ["sqlite:", "postgres://", "postgresql://"]
-        .iter()
-        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-    let understood = text.starts_with("sqlite:") || Url::parse(text).is_ok_and(|url| are_parameters(&url));
-    (known && understood && !text.contains(":memory:")).then(|| text.to_owned())
-}
-
-/// sqlx passes over what it does not know, with its value in the log: a misspelt `sslmode` would protect nothing.
-fn are_parameters(url: &Url) -> bool {
-    const KNOWN: [&str; 19] = [
-        "sslmode",
-        "ssl-mode",
-        "sslrootcert",
-        "ssl-root-cert",
-        "ssl-ca",
-        "sslcert",
-        "ssl-cert",
-        "sslkey",
-        "ssl-key",
-        "statement-cache-capacity",
-        "host",
-        "hostaddr",
-        "port",
-        "dbname",
-        "user",
-        "password",
-        "application_name",
-        "options",
-        "options[search_path]",
-    ];
-    url.query_pairs().all(|(name, _)| KNOWN.contains(&&*name))
-}
-
-fn without_password(database_url: &str) -> String {
-    if database_url.starts_with("sqlite:") {
-        return database_url.to_owned();
-    }
-    // Of an address that cannot be read nobody knows where its password stands.
-    let Ok(mut url) = Url::parse(database_url) else { return "(set, not shown)".to_owned() };
-    if url.password().is_some() {
-        let _ = url.set_password(Some("***"));
-    }
-    // Decoded, as who connects reads them.
-    if url.query_pairs().any(|(name, _)| name.to_lowercase().contains("password")) {
-        url.set_query(Some("***"));
-    }
-    url.to_string()
-}
-
-/// The address stands twice in each token: with a longer one, a cookie that carries an RS256 token would pass 1 KiB.
-const PUBLIC_URL_MAX: usize = 100;
-
-fn public_url(text: &str, allow_insecure_http: bool) -> Option<PublicUrl> {
-    let url = Url::parse(text).ok()?;
-    let https = match url.scheme() {
-        "https" => true,
-        "http" if allow_insecure_http || is_loopback(&url) => false,
-        _ => return None,
-    };
-    let bare = url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    let origin = url.origin().ascii_serialization();
-    (bare && origin.len() <= PUBLIC_URL_MAX).then_some(PublicUrl { origin, https })
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
