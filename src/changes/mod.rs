@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use crate::clock::{Clock, MINUTE, Seconds};
 use crate::db::{Db, DbError, SEEN_WITHIN, Transaction};
 use crate::id::UserId;
+use store::Position;
 
 /// Numbers that accounts share: two of a million seldom change within the same minutes.
 const NUMBERS: usize = 1 << 14;
@@ -56,8 +57,8 @@ struct Inner {
     hasher: RandomState,
     /// The changes that have been heard of, with their times.
     heard: Mutex<HashMap<String, Seconds>>,
-    /// What the last reading reached, in the order of PostgreSQL's transactions.
-    reached: AtomicI64,
+    /// How far the last reading got.
+    position: Mutex<Position>,
     began: Instant,
     /// In milliseconds since `began`, and one more: when changes were last heard of; 0 for never.
     heard_at: AtomicU64,
@@ -78,7 +79,7 @@ impl Changes {
             numbers: (0..NUMBERS).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
             heard: Mutex::default(),
-            reached: AtomicI64::new(0),
+            position: Mutex::default(),
             began: Instant::now(),
             heard_at: AtomicU64::new(0),
             heard_at_time: AtomicI64::new(0),
@@ -124,8 +125,11 @@ impl Changes {
         // Before the reading: what is changed while it goes on belongs to the next.
         let (began, now) = (self.0.began.elapsed(), self.0.clock.now());
         let since = now - LOOK_BACK;
-        let reading = store::read(&self.0.db, since, self.0.reached.load(Ordering::Acquire)).await?;
-        if !self.heard_within(PAUSE_MAX) {
+        let before = self.position().clone();
+        let reading = store::read(&self.0.db, since, before.xact).await?;
+        // A replica that took over may lack the last commits: of what was read before, nothing need be true, and what
+        // has changed there meanwhile may have numbers that were given before.
+        if !self.heard_within(PAUSE_MAX) || reading.position.server != before.server {
             self.apply(&UserId::from_text(EVERYONE));
         }
         let mut heard = self.heard();
@@ -135,7 +139,7 @@ impl Changes {
                 self.apply(&user);
             }
         }
-        self.0.reached.store(reading.reached, Ordering::Release);
+        *self.position() = reading.position;
         self.0.heard_at_time.store(now, Ordering::Release);
         self.0.heard_at.store(began.as_millis() as u64 + 1, Ordering::Release);
         Ok(())
@@ -143,6 +147,10 @@ impl Changes {
 
     fn heard(&self) -> MutexGuard<'_, HashMap<String, Seconds>> {
         self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn position(&self) -> MutexGuard<'_, Position> {
+        self.0.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn heard_within(&self, time: Duration) -> bool {
