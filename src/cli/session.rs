@@ -6,6 +6,7 @@ use super::{Done, say};
 use crate::auth::Site;
 use crate::id::SessionId;
 use crate::pages::words;
+use crate::sessions::Session;
 
 #[derive(Subcommand)]
 pub enum SessionCommand {
@@ -33,19 +34,14 @@ pub struct EndAll {
 pub async fn run(site: &Site, command: SessionCommand) -> Done {
     match command {
         SessionCommand::List { email } => {
-            let sessions = match email {
-                Some(email) => site.sessions.list(&site.accounts.by_email(&email).await?.id).await?,
-                None => site.sessions.list_all().await?,
-            };
-            for session in sessions {
-                say(&format!(
-                    "{}\t{}\t{}\t{}\tlast seen {}",
-                    session.id,
-                    session.owner.email,
-                    words::device(&session.user_agent),
-                    session.address,
-                    words::date_and_time(session.last_seen_at()),
-                ));
+            if let Some(email) = email {
+                site.sessions.list(&site.accounts.by_email(&email).await?.id).await?.iter().for_each(say_session);
+                return Ok(());
+            }
+            let mut lot = site.sessions.list_everyones(None).await?;
+            while let Some(last) = lot.last() {
+                lot.iter().for_each(say_session);
+                lot = site.sessions.list_everyones(Some(last)).await?;
             }
         }
         SessionCommand::End { session } => {
@@ -63,4 +59,15 @@ pub async fn run(site: &Site, command: SessionCommand) -> Done {
         }
     }
     Ok(())
+}
+
+fn say_session(session: &Session) {
+    say(&format!(
+        "{}\t{}\t{}\t{}\tlast seen {}",
+        session.id,
+        session.owner.email,
+        words::device(&session.user_agent),
+        session.address,
+        words::date_and_time(session.last_seen_at()),
+    ));
 }

@@ -117,12 +117,17 @@ pub async fn users_with_sessions(db: &Db, after: Option<&UserId>, most: i64) -> 
     Ok(rows.iter().map(user).collect::<Result<_, _>>()?)
 }
 
-pub async fn all_live(db: &Db, now: Seconds) -> Result<Vec<Session>, DbError> {
+/// Those of everyone that follow `after`, or the first; those of an account together.
+pub async fn live_page(db: &Db, after: Option<&Session>, now: Seconds, most: i64) -> Result<Vec<Session>, DbError> {
     let statement = sqlx::query(select!(
         "where s.revoked_at is null and s.idle_expires_at > $1 and s.expires_at > $1 and u.locked_at is null
-         order by u.email, s.rotated_at desc"
+               and (s.user_id, s.id) > ($2, $3)
+         order by s.user_id, s.id limit $4"
     ))
-    .bind(now);
+    .bind(now)
+    .bind(after.map_or("", |session| session.owner.id.as_str()))
+    .bind(after.map_or("", |session| session.id.as_str()))
+    .bind(most);
     let rows = db.fetch_all(statement).await?;
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
 }

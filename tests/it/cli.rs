@@ -1,5 +1,6 @@
 //! The command line, as an operator uses it: beside a running server, passwords from standard input.
 
+use std::collections::BTreeSet;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -147,6 +148,28 @@ fn what_cannot_be_done_is_said_in_words_with_status_1() {
         assert!(said.contains(why) && (weak.is_empty() || !said.contains(&format!("{weak} "))), "{weak:?}: {said}");
     }
     assert_eq!(does(&server, &["user", "list"]).lines().count(), 1, "a refused command has added an account");
+}
+
+#[rocket::async_test]
+async fn session_list_names_each_session_once_however_many_there_are() {
+    const MORE: usize = 20_500;
+    let mut server = Server::prepare(&[]);
+    server.add_user();
+    server.launch();
+    WireBrowser::new(&server).log_in();
+    let mut connection = server.database().connect().await;
+    let more = format!(
+        "insert into sessions (id, user_id, salt, generation, parent, rotated_at, recoveries, recoveries_since, auth_time,
+                               created_at, idle_expires_at, expires_at, browser_id, user_agent, address)
+         with recursive numbers (number) as (select 1 union all select number + 1 from numbers where number < {MORE})
+         select 'more' || number, user_id, salt, generation, parent, rotated_at, recoveries, recoveries_since, auth_time,
+                created_at, idle_expires_at, expires_at, browser_id, user_agent, address
+         from sessions, numbers"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(more)).execute(&mut connection).await.expect("sessions");
+    let list = does(&server, &["session", "list"]);
+    let ids: BTreeSet<_> = list.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!((ids.len(), list.lines().count()), (MORE + 1, MORE + 1));
 }
 
 #[test]
