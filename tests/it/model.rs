@@ -30,6 +30,8 @@ use rules::Rules;
 use steps::{Case, Site};
 use world::{GRACE, Kind};
 
+const README: &str = include_str!("../../README.md");
+
 const CASE: Case = Case {
     name: "",
     parallel: 2,
@@ -85,7 +87,7 @@ fn counterexample(site: Site) -> Option<(&'static str, String)> {
         let search = site.checker().finish_when(HasDiscoveries::AnyFailures).target_max_depth(depth);
         let found = search.spawn_bfs().join().discoveries().into_iter();
         let broken = found.filter(|(name, _)| is_failure(&site, name)).map(|(name, path)| (name, path.into_vec()));
-        let Some((name, way)) = broken.min_by_key(|(_, way)| way.len()) else { return shortest };
+        let Some((name, way)) = broken.min_by_key(|(name, way)| (way.len(), *name)) else { return shortest };
         depth = way.len();
         shortest = Some((name, story::of(&site, &way)));
     }
@@ -223,6 +225,10 @@ fn every_seeded_mistake_is_found() {
         let (broken, way) = counterexample(Site { rules, case }).unwrap_or_else(|| panic!("{rules:?} is not found"));
         println!("{rules:?} breaks {broken}:\n    {way}");
         assert!(broken.starts_with(promise), "{rules:?} breaks {broken}");
+        assert!(
+            README.contains(&format!(" | {way} |\n")),
+            "the README tells another way to the harm of {rules:?}: {way}"
+        );
     }
 }
 
