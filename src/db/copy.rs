@@ -145,6 +145,12 @@ pub async fn copy(source: &Db, target: &Db) -> Result<Vec<Copied>, CopyError> {
         }
         copied.push(Copied { table: table.name, rows: sum.rows });
     }
+    if let Engine::Postgres { .. } = target.engine {
+        // Else the first minute's plans would be those for empty tables.
+        for table in &TABLES {
+            sqlx::query(AssertSqlSafe(format!("analyze {}", table.name))).execute(&mut *to).await?;
+        }
+    }
     to.commit().await?;
     Ok(copied)
 }
@@ -155,8 +161,10 @@ async fn begin(db: &Db) -> Result<Transaction<'static, Any>, sqlx::Error> {
         Engine::Sqlite(_) => db.write.begin_with(sqlite::BEGIN).await,
         Engine::Postgres { .. } => {
             let mut transaction = db.write.begin().await?;
-            // The source waits while the target is read.
-            sqlx::query("set local idle_in_transaction_session_timeout = 0").execute(&mut *transaction).await?;
+            // The source waits while the target is read, and a large table takes its time.
+            for setting in ["idle_in_transaction_session_timeout", "statement_timeout"] {
+                sqlx::query(AssertSqlSafe(format!("set local {setting} = 0"))).execute(&mut *transaction).await?;
+            }
             for table in &TABLES {
                 let lock = format!("lock table {} in share row exclusive mode", table.name);
                 sqlx::query(AssertSqlSafe(lock)).execute(&mut *transaction).await?;

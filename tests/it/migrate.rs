@@ -8,7 +8,7 @@ use hallpass::personal_tokens::Draft;
 use serde_json::Value;
 use sqlx::{Connection, Executor};
 
-use crate::helpers::{Database, EMAIL, Server, WireBrowser};
+use crate::helpers::{Database, EMAIL, Server, WireBrowser, on_postgres};
 
 /// Of no password that anybody knows.
 const HASH: &str = "pbkdf2_sha256$1$salt$zNPL2dTKDjvZyJah4n1m1XNL6xjcMBIhtIhttptzd98=";
@@ -66,7 +66,8 @@ async fn fill(server: &Server, source: &str) -> String {
 #[rocket::async_test]
 async fn everybody_stays_logged_in() {
     let (mut server, mut browser, source) = site();
-    let target = Database::new(&server.folder().join("target.db")).url();
+    let database = Database::new(&server.folder().join("target.db"));
+    let target = database.url();
     let token = fill(&server, &source).await;
     let users = says(&server, &["user", "list"], 0);
     let sessions = says(&server, &["session", "list"], 0);
@@ -77,6 +78,12 @@ async fn everybody_stays_logged_in() {
     assert!(said.contains("users\t451\n") && said.contains("sessions\t1\n"), "{said}");
     assert!(!said.contains("\t0\n"), "a table was not tried: {said}");
     assert!(std::fs::read(server.folder().join("source.db")).expect("the source") == before, "the source was changed");
+
+    if on_postgres() {
+        let rows = sqlx::query_scalar("select cast(reltuples as bigint) from pg_class where oid = 'users'::regclass");
+        let rows: i64 = rows.fetch_one(&mut database.connect().await).await.expect("what the planner knows");
+        assert_eq!(rows, 451, "plans for empty tables");
+    }
 
     server.set("HALLPASS_DATABASE_URL", Some(&target));
     assert_eq!(says(&server, &["user", "list"], 0), users);
