@@ -18,6 +18,7 @@ from pathlib import Path
 import load
 import processors
 from api import Api
+from ports import free_port
 from program import Program
 from server import CHEAP_HASH, PASSWORD
 
@@ -38,9 +39,7 @@ class Contender:
     def __init__(self, name, folder):
         self.name, self.folder = name, Path(folder, name)
         self.folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}"
 
     def command(self):

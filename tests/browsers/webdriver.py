@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
+
+from ports import free_port
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 PATIENCE = 30
@@ -34,9 +35,7 @@ class Chromium:
     """A headless Chromium with an empty profile, in which scripts are switched off unless they are asked for."""
 
     def __init__(self, scripts=False):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.profile = tempfile.mkdtemp(prefix="chromium-")
         self.driver = subprocess.Popen(
             ["chromedriver", f"--port={port}", "--silent"],

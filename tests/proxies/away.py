@@ -5,7 +5,8 @@ import socket
 import threading
 import time
 
-from nodes import Cluster, free_port, wait_until
+from nodes import Cluster, wait_until
+from ports import free_port
 from server import equal
 from visitor import Visitor
 

@@ -1,23 +1,20 @@
 """Nodes of one site: real processes over one PostgreSQL and one master secret, which can be killed and started."""
 
 import json
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
 
+from ports import free_port
 from server import PASSWORD
 
 HOST = "example.org"
 PATIENCE = 60
-# Ports that somebody will listen on.
-GIVEN = set()
 
 SETTINGS = {
     "public_url": f"https://{HOST}",
@@ -27,21 +24,6 @@ SETTINGS = {
     "argon2_memory_kib": "8",
     "argon2_iterations": "1",
 }
-
-
-def free_port():
-    """Below those that the system gives to clients: a node that is down must find its port free again."""
-    while True:
-        port = random.randrange(20000, 32000)
-        if port in GIVEN:
-            continue
-        with socket.socket() as free:
-            try:
-                free.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        GIVEN.add(port)
-        return port
 
 
 def wait_until(holds, what):

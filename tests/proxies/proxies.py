@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from nodes import HOST, free_port, wait_until
+from nodes import HOST, wait_until
+from ports import free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 

@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 from api import Api
-from nodes import PATIENCE, free_port
+from nodes import PATIENCE
+from ports import free_port
 from proxies import deployed
 from server import PASSWORD, equal
 

@@ -3,11 +3,12 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import tempfile
 import threading
 import time
+
+from ports import free_port
 
 PASSWORD = "correct horse battery staple"
 # Of PASSWORD, with the least that Argon2 can do.
@@ -18,9 +19,7 @@ NEW_PASSWORD = "seven quiet lanterns drift"
 class Server:
     def __init__(self, binary, **settings):
         self.folder = tempfile.TemporaryDirectory(prefix="hallpass-")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.log = []
         self.broken_lines = []
