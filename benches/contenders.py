@@ -18,6 +18,7 @@ from pathlib import Path
 import load
 import processors
 from api import Api
+from node import variables
 from ports import free_port
 from program import Program
 from server import CHEAP_HASH, PASSWORD
@@ -29,8 +30,6 @@ PEERS = Path(__file__).resolve().parent / "peers"
 # OWASP's, and hallpass's default; written out since the raw verifications must have the same.
 ARGON2_MEMORY_KIB = 19456
 ARGON2_ITERATIONS = 2
-# Where sessions are wanted, and what a password costs is not the question.
-CHEAP = {"HALLPASS_ARGON2_MEMORY_KIB": "8", "HALLPASS_ARGON2_ITERATIONS": "1"}
 # All of one length, so that their pages have one, too.
 NUMBERED_EMAIL = "user%07d@example.org"
 
@@ -126,16 +125,15 @@ class Hallpass(Contender):
         return [self.binary]
 
     def environment(self):
-        return {
-            "ROCKET_ADDRESS": "127.0.0.1",
-            "ROCKET_PORT": str(self.port),
-            "ROCKET_WORKERS": "2",
+        settings = {
             # A known token to the end: what a new one costs is measured by itself.
-            "HALLPASS_ACCESS_TOKEN_TTL_SECONDS": "86400",
-            "HALLPASS_ARGON2_MEMORY_KIB": str(ARGON2_MEMORY_KIB),
-            "HALLPASS_ARGON2_ITERATIONS": str(ARGON2_ITERATIONS),
+            "access_token_ttl_seconds": 86400,
+            "argon2_memory_kib": ARGON2_MEMORY_KIB,
+            "argon2_iterations": ARGON2_ITERATIONS,
             **self.settings,
         }
+        rocket = {"ROCKET_ADDRESS": "127.0.0.1", "ROCKET_PORT": str(self.port), "ROCKET_WORKERS": "2"}
+        return rocket | variables(settings)
 
     def run(self, *command, folder=None):
         """A command on the same database, or on the one in another folder; returns what it printed."""

@@ -6,14 +6,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
+from checks import PATIENCE, wait_until
 from ports import free_port
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-PATIENCE = 30
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -55,30 +54,27 @@ class Chromium:
             "goog:loggingPrefs": {"browser": "ALL"},
         }
         try:
-            self._await_driver()
+            wait_until(self._driver_is_ready, "chromedriver is ready")
             session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
             self.base += f"/session/{session['sessionId']}"
-            self._call("POST", "/timeouts", {"implicit": 0, "pageLoad": PATIENCE * 1000})
+            # Sooner than the call for the page gives up.
+            self._call("POST", "/timeouts", {"implicit": 0, "pageLoad": PATIENCE * 500})
         except BaseException:
             self.close()
             raise
 
-    def _await_driver(self):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                if self._call("GET", "/status")["ready"]:
-                    return
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)
-        raise AssertionError("chromedriver did not start")
+    def _driver_is_ready(self):
+        try:
+            return self._call("GET", "/status")["ready"]
+        except (urllib.error.URLError, ConnectionError):
+            return False
 
     def _call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self.base + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=2 * PATIENCE) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             detail = json.load(error)["value"]
@@ -137,14 +133,14 @@ class Chromium:
         """Clicks, and waits until another page has taken this one's place."""
         page = self.find("html")
         self._call("POST", f"/element/{element}/click", {})
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                self._call("GET", f"/element/{page}/name")
-            except Stale:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"the click led nowhere: {self.url()}")
+        wait_until(lambda: self._is_gone(page), "the click leads to another page", self.url)
+
+    def _is_gone(self, element):
+        try:
+            self._call("GET", f"/element/{element}/name")
+        except Stale:
+            return True
+        return False
 
     def fill(self, **fields):
         for name, value in fields.items():

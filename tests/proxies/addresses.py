@@ -3,8 +3,9 @@
 import http.client
 import re
 
-from nodes import HOST, Cluster, wait_until
-from server import PASSWORD, equal
+from checks import equal, wait_until
+from nodes import HOST, Cluster
+from server import PASSWORD
 from visitor import Visitor
 
 EMAIL = "ann@example.org"

@@ -4,8 +4,8 @@ import re
 import subprocess
 import time
 
+from checks import equal
 from nodes import HOST, Cluster
-from server import equal
 from visitor import PlainVisitor, Visitor
 
 EMAIL = "ann@example.org"

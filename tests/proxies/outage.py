@@ -5,8 +5,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from nodes import Cluster, wait_until
-from server import equal
+from checks import equal, wait_until
+from nodes import Cluster
 from visitor import Visitor
 
 VISITORS = 20
@@ -57,10 +57,10 @@ def take_out(crowd, node, end, how, back=lambda: None):
     end()
     time.sleep(3)
     judge(crowd, how)
-    before = len(node.requests("/account"))
+    before = len(node.requests("GET", "/account"))
     node.start()
     back()
-    wait_until(lambda: len(node.requests("/account")) > before + 5, "the node gets requests again")
+    wait_until(lambda: len(node.requests("GET", "/account")) > before + 5, "the node gets requests again")
 
 
 def judge(crowd, how):

@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from nodes import HOST, wait_until
+from checks import PATIENCE, wait_until
+from nodes import HOST
 from ports import free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -57,7 +58,7 @@ class Proxy:
 
     def __exit__(self, fault, *_):
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(PATIENCE)
         if fault is not None:
             print(self.log(), flush=True)
         shutil.rmtree(self.folder)
