@@ -40,7 +40,9 @@ class Node:
         self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
         self.reader.start()
         greeting = self.process.stdout.readline()
-        assert "is ready" in greeting, f"not started: {greeting}{self.broken_lines}{self.complaints()}"
+        if "is ready" not in greeting:
+            self.end()
+            raise AssertionError(f"not started: {greeting}{self.broken_lines}{self.complaints()}")
 
     def _read_log(self, lines):
         for line in lines:
@@ -53,7 +55,7 @@ class Node:
         """As an operator does: what is in flight is answered."""
         self.process.terminate()
         status = self.process.wait(STOP_SECONDS)
-        self.reader.join(PATIENCE)
+        self.end()
         assert status == 0, f"the program ended with status {status}"
         assert not self.broken_lines, f"not JSON: {self.broken_lines}"
 
@@ -68,10 +70,11 @@ class Node:
         self.end()
 
     def end(self):
-        """If it has not ended yet."""
+        """If it has not ended yet. Then the log is complete, too."""
         if self.process:
             self.process.kill()
             self.process.wait(PATIENCE)
+            self.reader.join(PATIENCE)
 
     def command(self, *arguments, said=""):
         """Runs `hallpass …` beside it; returns what it printed."""
