@@ -1,7 +1,6 @@
 """The programs that are compared, each in a folder of its own, and how a browser logs in to them."""
 
 import csv
-import http.client
 import http.cookiejar
 import os
 import secrets
@@ -9,7 +8,6 @@ import socket
 import sqlite3
 import subprocess
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import closing, contextmanager
@@ -17,7 +15,7 @@ from pathlib import Path
 
 import load
 import processors
-from api import Api
+from client import Api, Client
 from node import variables
 from ports import free_port
 from program import Program
@@ -56,10 +54,8 @@ class Contender:
 
     def page(self, cookie, path="/account"):
         """Type and bytes of the account page, or of another."""
-        request = urllib.request.Request(f"{self.url}{path}", headers={"Cookie": cookie})
-        with urllib.request.urlopen(request) as answer:
-            assert answer.geturl() == request.full_url, f"{self.name} answered with {answer.geturl()}"
-            return answer.headers["Content-Type"], answer.read()
+        answer = Client(self.url).send("GET", path, headers=[("Cookie", cookie)]).expect(200)
+        return answer.headers["Content-Type"], answer.text.encode()
 
     def first_answer(self, path):
         """Milliseconds from the start of the program to the end of its first answer."""
@@ -104,15 +100,10 @@ class Contender:
             return knock.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _answers(self, path):
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
-            try:
-                connection.request("GET", path)
-            except ConnectionRefusedError:
-                return False
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == 200, f"{path} answered {answer.status}"
-            return True
+        try:
+            return Client(f"http://127.0.0.1:{self.port}").send("GET", path).expect(200)
+        except ConnectionRefusedError:
+            return None
 
 
 class Hallpass(Contender):

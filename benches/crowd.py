@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from api import Api
+from client import Api
 from contenders import NUMBERED_EMAIL, Hallpass
 from node import CHEAP
 from server import PASSWORD

@@ -8,8 +8,8 @@ import threading
 import time
 
 import readme
-from api import PROBLEM, Api
 from checks import equal, wait_until
+from client import PROBLEM, Api
 from server import NEW_PASSWORD, PASSWORD, Server
 from webdriver import Chromium
 

@@ -1,15 +1,13 @@
 """As much of the WebDriver protocol (https://www.w3.org/TR/webdriver2/) as the journey needs."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 
 from checks import PATIENCE, wait_until
+from client import Client
 from ports import free_port
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -43,7 +41,7 @@ class Chromium:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self.base = f"http://127.0.0.1:{port}"
+        self.client, self.session = Client(f"http://127.0.0.1:{port}"), ""
         options = {
             "args": [*FLAGS, f"--user-data-dir={self.profile}"],
             "prefs": {"profile.managed_default_content_settings.javascript": 1 if scripts else 2},
@@ -56,7 +54,7 @@ class Chromium:
         try:
             wait_until(self._driver_is_ready, "chromedriver is ready")
             session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
-            self.base += f"/session/{session['sessionId']}"
+            self.session = f"/session/{session['sessionId']}"
             # Sooner than the call for the page gives up.
             self._call("POST", "/timeouts", {"implicit": 0, "pageLoad": PATIENCE * 500})
         except BaseException:
@@ -66,22 +64,19 @@ class Chromium:
     def _driver_is_ready(self):
         try:
             return self._call("GET", "/status")["ready"]
-        except (urllib.error.URLError, ConnectionError):
+        except ConnectionError:
             return False
 
     def _call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.base + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            detail = json.load(error)["value"]
+        answer = self.client.send_json(method, self.session + path, body)
+        value = answer.json["value"]
+        if answer.status != 200:
+            told = f"{value['error']}: {value['message']}"
             # The last is said in the middle of a navigation.
             gone = ("stale element reference", "no such element", "does not belong to the document")
-            fault = Stale if any(word in f"{detail['error']}: {detail['message']}" for word in gone) else AssertionError
-            raise fault(f"{method} {path} {body}: {detail['error']}: {detail['message']}") from None
+            fault = Stale if any(word in told for word in gone) else AssertionError
+            raise fault(f"{method} {path} {body}: {told}")
+        return value
 
     def open(self, url):
         self._call("POST", "/url", {"url": url})
@@ -160,7 +155,7 @@ class Chromium:
 
     def close(self):
         try:
-            if "/session/" in self.base:
+            if self.session:
                 self._call("DELETE", "")
         finally:
             # The browser too, should it hang: it is in the driver's group.

@@ -5,13 +5,12 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import forge
 import readme
-from api import Api
 from checks import equal, wait_until
+from client import Api, Client
 from report import Report
 from server import PASSWORD, Server
 
@@ -90,8 +89,8 @@ def log_in(server):
 
 
 def key_set(server):
-    with urllib.request.urlopen(f"{server.url}/.well-known/jwks.json") as answer:
-        return {key["kid"]: key for key in json.load(answer)["keys"]}
+    keys = Client(server.url).send("GET", "/.well-known/jwks.json").expect(200).json["keys"]
+    return {key["kid"]: key for key in keys}
 
 
 def kid(token):

@@ -1,6 +1,5 @@
 """nginx and Caddy with the files of deploy/, of which only ports and places are changed."""
 
-import http.client
 import os
 import pwd
 import shutil
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 from checks import PATIENCE, wait_until
+from client import Client
 from nodes import HOST
 from ports import free_port
 
@@ -65,14 +65,11 @@ class Proxy:
 
     def answers(self):
         assert self.process.poll() is None, self.log()
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
         try:
-            connection.request("GET", "/", headers={"Host": HOST})
-            return connection.getresponse().status == 308
+            plain = Client(f"http://127.0.0.1:{self.http_port}")
+            return plain.send("GET", "/", headers=[("Host", HOST)]).status == 308
         except OSError:
             return False
-        finally:
-            connection.close()
 
     def use(self, nodes):
         """Leaves out the others, as the files say an operator does before stopping one, and waits until that holds."""

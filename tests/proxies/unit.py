@@ -14,8 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from api import Api
 from checks import PATIENCE, equal
+from client import Api
 from node import CHEAP
 from ports import free_port
 from proxies import deployed
