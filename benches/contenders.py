@@ -1,7 +1,6 @@
 """The programs that are compared, each in a folder of its own, and how a browser logs in to them."""
 
 import csv
-import http.client
 import http.cookiejar
 import os
 import secrets
@@ -9,7 +8,6 @@ import socket
 import sqlite3
 import subprocess
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import closing, contextmanager
@@ -17,7 +15,9 @@ from pathlib import Path
 
 import load
 import processors
-from api import Api
+from client import Api, Client
+from node import variables
+from ports import free_port
 from program import Program
 from server import CHEAP_HASH, PASSWORD
 
@@ -28,8 +28,6 @@ PEERS = Path(__file__).resolve().parent / "peers"
 # OWASP's, and hallpass's default; written out since the raw verifications must have the same.
 ARGON2_MEMORY_KIB = 19456
 ARGON2_ITERATIONS = 2
-# Where sessions are wanted, and what a password costs is not the question.
-CHEAP = {"HALLPASS_ARGON2_MEMORY_KIB": "8", "HALLPASS_ARGON2_ITERATIONS": "1"}
 # All of one length, so that their pages have one, too.
 NUMBERED_EMAIL = "user%07d@example.org"
 
@@ -38,9 +36,7 @@ class Contender:
     def __init__(self, name, folder):
         self.name, self.folder = name, Path(folder, name)
         self.folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}"
 
     def command(self):
@@ -58,10 +54,8 @@ class Contender:
 
     def page(self, cookie, path="/account"):
         """Type and bytes of the account page, or of another."""
-        request = urllib.request.Request(f"{self.url}{path}", headers={"Cookie": cookie})
-        with urllib.request.urlopen(request) as answer:
-            assert answer.geturl() == request.full_url, f"{self.name} answered with {answer.geturl()}"
-            return answer.headers["Content-Type"], answer.read()
+        answer = Client(self.url).send("GET", path, headers=[("Cookie", cookie)]).expect(200)
+        return answer.headers["Content-Type"], answer.text.encode()
 
     def first_answer(self, path):
         """Milliseconds from the start of the program to the end of its first answer."""
@@ -106,15 +100,10 @@ class Contender:
             return knock.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _answers(self, path):
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
-            try:
-                connection.request("GET", path)
-            except ConnectionRefusedError:
-                return False
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == 200, f"{path} answered {answer.status}"
-            return True
+        try:
+            return Client(f"http://127.0.0.1:{self.port}").send("GET", path).expect(200)
+        except ConnectionRefusedError:
+            return None
 
 
 class Hallpass(Contender):
@@ -127,16 +116,15 @@ class Hallpass(Contender):
         return [self.binary]
 
     def environment(self):
-        return {
-            "ROCKET_ADDRESS": "127.0.0.1",
-            "ROCKET_PORT": str(self.port),
-            "ROCKET_WORKERS": "2",
+        settings = {
             # A known token to the end: what a new one costs is measured by itself.
-            "HALLPASS_ACCESS_TOKEN_TTL_SECONDS": "86400",
-            "HALLPASS_ARGON2_MEMORY_KIB": str(ARGON2_MEMORY_KIB),
-            "HALLPASS_ARGON2_ITERATIONS": str(ARGON2_ITERATIONS),
+            "access_token_ttl_seconds": 86400,
+            "argon2_memory_kib": ARGON2_MEMORY_KIB,
+            "argon2_iterations": ARGON2_ITERATIONS,
             **self.settings,
         }
+        rocket = {"ROCKET_ADDRESS": "127.0.0.1", "ROCKET_PORT": str(self.port), "ROCKET_WORKERS": "2"}
+        return rocket | variables(settings)
 
     def run(self, *command, folder=None):
         """A command on the same database, or on the one in another folder; returns what it printed."""

@@ -2,8 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from api import Api
-from contenders import CHEAP, NUMBERED_EMAIL, Hallpass
+from client import Api
+from contenders import NUMBERED_EMAIL, Hallpass
+from node import CHEAP
 from server import PASSWORD
 
 # At once, and of one address: fewer than strangers may be.

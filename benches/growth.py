@@ -10,7 +10,8 @@ from statistics import median
 
 import load
 import processors
-from contenders import CHEAP, NUMBERED_EMAIL, Hallpass
+from contenders import NUMBERED_EMAIL, Hallpass
+from node import CHEAP
 from server import PASSWORD
 
 PAGE, SESSIONS = "/account", "/account/sessions"

@@ -2,8 +2,9 @@
 
 import time
 
+from checks import equal
 from program import Program
-from server import NEW_PASSWORD, PASSWORD, equal
+from server import NEW_PASSWORD, PASSWORD
 
 ADMIN = "ada@example.org"
 EMAIL = "bea@example.org"

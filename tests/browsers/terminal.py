@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE = 30
+from checks import wait_until
 
 
 class Terminal:
@@ -49,23 +49,16 @@ class Terminal:
 
     def wait_for(self, *texts):
         """Until all of these stand on the screen, in any order."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            screen = flat(self.screen())
-            if all(text in screen for text in texts):
-                self.settle()
-                return screen
-            time.sleep(0.1)
-        missing = [text for text in texts if text not in flat(self.screen())]
-        raise AssertionError(f"not on the screen: {missing}\n{self.screen().strip()}")
+        def missing():
+            screen = re.sub(r"\s+", " ", self.screen())
+            return [text for text in texts if text not in screen]
+
+        wait_until(lambda: not missing(), "texts on the screen", lambda: f"{missing()}\n{self.screen().strip()}")
+        self.settle()
 
     def close(self):
         self._tmux("kill-server")
         shutil.rmtree(self.home, ignore_errors=True)
-
-
-def flat(screen):
-    return re.sub(r"\s+", " ", screen)
 
 
 class Lynx(Terminal):

@@ -1,18 +1,16 @@
 """As much of the WebDriver protocol (https://www.w3.org/TR/webdriver2/) as the journey needs."""
 
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
+
+from checks import PATIENCE, wait_until
+from client import Client
+from ports import free_port
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-PATIENCE = 30
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -34,9 +32,7 @@ class Chromium:
     """A headless Chromium with an empty profile, in which scripts are switched off unless they are asked for."""
 
     def __init__(self, scripts=False):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.profile = tempfile.mkdtemp(prefix="chromium-")
         self.driver = subprocess.Popen(
             ["chromedriver", f"--port={port}", "--silent"],
@@ -45,7 +41,7 @@ class Chromium:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self.base = f"http://127.0.0.1:{port}"
+        self.client, self.session = Client(f"http://127.0.0.1:{port}"), ""
         options = {
             "args": [*FLAGS, f"--user-data-dir={self.profile}"],
             "prefs": {"profile.managed_default_content_settings.javascript": 1 if scripts else 2},
@@ -56,37 +52,31 @@ class Chromium:
             "goog:loggingPrefs": {"browser": "ALL"},
         }
         try:
-            self._await_driver()
+            wait_until(self._driver_is_ready, "chromedriver is ready")
             session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
-            self.base += f"/session/{session['sessionId']}"
-            self._call("POST", "/timeouts", {"implicit": 0, "pageLoad": PATIENCE * 1000})
+            self.session = f"/session/{session['sessionId']}"
+            # Sooner than the call for the page gives up.
+            self._call("POST", "/timeouts", {"implicit": 0, "pageLoad": PATIENCE * 500})
         except BaseException:
             self.close()
             raise
 
-    def _await_driver(self):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                if self._call("GET", "/status")["ready"]:
-                    return
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)
-        raise AssertionError("chromedriver did not start")
+    def _driver_is_ready(self):
+        try:
+            return self._call("GET", "/status")["ready"]
+        except ConnectionError:
+            return False
 
     def _call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.base + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=2 * PATIENCE) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            detail = json.load(error)["value"]
+        answer = self.client.send_json(method, self.session + path, body)
+        value = answer.json["value"]
+        if answer.status != 200:
+            told = f"{value['error']}: {value['message']}"
             # The last is said in the middle of a navigation.
             gone = ("stale element reference", "no such element", "does not belong to the document")
-            fault = Stale if any(word in f"{detail['error']}: {detail['message']}" for word in gone) else AssertionError
-            raise fault(f"{method} {path} {body}: {detail['error']}: {detail['message']}") from None
+            fault = Stale if any(word in told for word in gone) else AssertionError
+            raise fault(f"{method} {path} {body}: {told}")
+        return value
 
     def open(self, url):
         self._call("POST", "/url", {"url": url})
@@ -138,14 +128,14 @@ class Chromium:
         """Clicks, and waits until another page has taken this one's place."""
         page = self.find("html")
         self._call("POST", f"/element/{element}/click", {})
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                self._call("GET", f"/element/{page}/name")
-            except Stale:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"the click led nowhere: {self.url()}")
+        wait_until(lambda: self._is_gone(page), "the click leads to another page", self.url)
+
+    def _is_gone(self, element):
+        try:
+            self._call("GET", f"/element/{element}/name")
+        except Stale:
+            return True
+        return False
 
     def fill(self, **fields):
         for name, value in fields.items():
@@ -165,7 +155,7 @@ class Chromium:
 
     def close(self):
         try:
-            if "/session/" in self.base:
+            if self.session:
                 self._call("DELETE", "")
         finally:
             # The browser too, should it hang: it is in the driver's group.

@@ -6,12 +6,12 @@ import os
 import random
 import secrets
 import signal
-import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from ports import free_port
 from postgres import Postgres
 from server import CHEAP_HASH
 
@@ -33,9 +33,7 @@ def database():
 class Node:
     def __init__(self, site, number, **environment):
         self.site, self.number, self.environment = site, number, environment
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.log = Path(site.folder, f"node{number}.log")
         self.process = None
         self.starts = 0

@@ -1,10 +1,12 @@
 """Who asks, and for which site: said by the proxy and the settings, never by the visitor."""
 
-import http.client
 import re
+import urllib.parse
 
-from nodes import HOST, Cluster, wait_until
-from server import PASSWORD, equal
+from checks import equal, wait_until
+from client import Client, csrf_token
+from nodes import HOST, Cluster
+from server import PASSWORD
 from visitor import Visitor
 
 EMAIL = "ann@example.org"
@@ -46,8 +48,8 @@ def two_visitors_have_two_addresses(cluster, proxy):
 def nothing_forged_is_believed(cluster, proxy, forgery):
     visitor = Visitor(proxy, "127.0.0.4")
     form = visitor.get("/login?next=/account/sessions", headers=forgery).expect(200)
-    token = re.search(r'name="csrf_token" value="([^"]+)"', form.text).group(1)
-    body = f"csrf_token={token}&email={EMAIL}&password={PASSWORD.replace(' ', '+')}&next=/account/sessions".encode()
+    fields = {"csrf_token": csrf_token(form.text), "email": EMAIL, "password": PASSWORD, "next": "/account/sessions"}
+    body = urllib.parse.urlencode(fields).encode()
     answers = [
         form,
         visitor.get("/account", headers=forgery).expect(303, "/login?next=%2Faccount"),
@@ -65,7 +67,7 @@ def nothing_forged_is_believed(cluster, proxy, forgery):
 def another_name_leads_nowhere_else(cluster, proxy):
     for host in ("evil.example", f"{HOST}:1", f"{HOST}.evil.example"):
         for path in ("/", "/account", "/login"):
-            answer = Visitor(proxy, "127.0.0.5").get(path, host=host)
+            answer = Visitor(proxy, "127.0.0.5").get(path, [("Host", host)])
             said = f"{answer.headers}{answer.text}"
             assert answer.status < 500 and "evil" not in said, f"{host}{path}: {answer.status} {said}"
             assert answer.location in (None, "/login?next=%2Faccount"), f"{host}{path} leads to {answer.location}"
@@ -74,13 +76,8 @@ def another_name_leads_nowhere_else(cluster, proxy):
 def strangers_are_no_proxies(cluster):
     """A node that can be reached without the proxy does not take the visitor's word for it."""
     for source, address, id in (("127.0.0.9", "127.0.0.9", None), ("127.0.0.1", "6.6.6.6", "said-by-the-proxy")):
-        port = cluster.nodes[0].port
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
-        headers = {"X-Forwarded-For": "6.6.6.6", "X-Request-Id": "said-by-the-proxy"}
-        connection.request("GET", "/login", headers=headers)
-        answer = connection.getresponse()
-        connection.close()
-        given = answer.headers["X-Request-Id"]
+        headers = [("X-Forwarded-For", "6.6.6.6"), ("X-Request-Id", "said-by-the-proxy")]
+        given = Client(cluster.nodes[0].url, source).send("GET", "/login", headers=headers).request_id
         equal(given == "said-by-the-proxy", id is not None, f"{source}'s word for the request's id is taken")
         equal(cluster.request(given)["address"], address, f"address in the log, of {source}")
 

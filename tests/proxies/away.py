@@ -5,8 +5,9 @@ import socket
 import threading
 import time
 
-from nodes import Cluster, free_port, wait_until
-from server import equal
+from checks import equal, wait_until
+from nodes import Cluster
+from ports import free_port
 from visitor import Visitor
 
 EMAIL = "ann@example.org"
@@ -32,16 +33,18 @@ def one_without_its_database(cluster, visitors, wire):
     wire.cut()
     # Until it is found out.
     time.sleep(5)
-    before = len(node.requests())
+    before = len(node.requests("GET", "/account"))
+
+    def answers():
+        return [line["status"] for line in node.requests("GET", "/account")[before:]]
+
     for _ in range(3):
         time.sleep(1)
         for visitor in visitors:
             assert EMAIL in visitor.get("/account").expect(200).text
-    served = [line["status"] for line in node.requests()[before:] if line["status"] < 500]
-    equal(served, [], "what the node without a database answered")
+    equal([status for status in answers() if status < 500], [], "what the node without a database answered")
     wire.mend()
-    wait_until(lambda: load(visitors) and len([1 for line in node.requests()[before:] if line["status"] == 200]) > 2,
-               "the node gets requests again")
+    wait_until(lambda: load(visitors) and answers().count(200) > 2, "the node gets requests again")
 
 
 def load(visitors):

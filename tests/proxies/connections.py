@@ -4,8 +4,8 @@ import http.client
 import time
 from pathlib import Path
 
+from checks import equal
 from nodes import Cluster
-from server import equal
 from visitor import Visitor
 
 EMAIL = "ann@example.org"
@@ -51,9 +51,8 @@ def visitors_stay_at_a_node(cluster, proxy):
             visitor.get("/").expect(200)
 
     def addresses(node):
-        return {line["address"] for line in node.requests("/")} - {"127.0.0.1"}
+        return {line["address"] for line in node.requests("GET", "/")} - {"127.0.0.1"}
 
-    time.sleep(0.5)
     first, second = map(addresses, cluster.nodes)
     assert first and second and not first & second, f"at one node: {first}, at the other: {second}"
     equal(len(first | second), 24, "visitors")

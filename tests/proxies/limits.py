@@ -4,9 +4,9 @@ or by hallpass, and never becomes a 502."""
 import threading
 import time
 
+from checks import equal
 from journey import curl
 from nodes import HOST, Cluster
-from server import equal
 from visitor import Visitor, raw
 
 EMAIL = "ann@example.org"

@@ -5,8 +5,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from nodes import Cluster, wait_until
-from server import equal
+from checks import equal, wait_until
+from client import csrf_token
+from nodes import Cluster
 from visitor import Visitor
 
 VISITORS = 20
@@ -57,10 +58,10 @@ def take_out(crowd, node, end, how, back=lambda: None):
     end()
     time.sleep(3)
     judge(crowd, how)
-    before = len(node.requests("/account"))
+    before = len(node.requests("GET", "/account"))
     node.start()
     back()
-    wait_until(lambda: len(node.requests("/account")) > before + 5, "the node gets requests again")
+    wait_until(lambda: len(node.requests("GET", "/account")) > before + 5, "the node gets requests again")
 
 
 def judge(crowd, how):
@@ -75,7 +76,7 @@ def nothing_is_done_twice(cluster, visitor):
     """A change that has been sent to a node is lost with it, and a page comes from the other."""
     page = visitor.get("/account").expect(200)
     node = cluster.node_of(page.request_id)
-    token = page.text.split('name="csrf_token" value="', 1)[1].split('"', 1)[0]
+    token = csrf_token(page.text)
     reader = Visitor(visitor.proxy, visitor.source)
     with ThreadPoolExecutor() as pool:
         node.freeze()
@@ -120,8 +121,8 @@ class Worker(threading.Thread):
         assert self.email in page, "another visitor's page"
         self.visitor.get("/nowhere").expect(404)
         self.pages += 2
-        token = page.split('name="csrf_token" value="', 1)[1].split('"', 1)[0]
-        answer = self.visitor.post("/account/profile", csrf_token=token, name=f"Name {random.randrange(10**9)}")
+        changes = {"csrf_token": csrf_token(page), "name": f"Name {random.randrange(10**9)}"}
+        answer = self.visitor.post("/account/profile", **changes)
         if answer.status == 502:
             self.lost += 1
         else:

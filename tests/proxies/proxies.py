@@ -1,6 +1,5 @@
 """nginx and Caddy with the files of deploy/, of which only ports and places are changed."""
 
-import http.client
 import os
 import pwd
 import shutil
@@ -12,7 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from nodes import HOST, free_port, wait_until
+from checks import PATIENCE, wait_until
+from client import Client
+from nodes import HOST
+from ports import free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -56,21 +58,18 @@ class Proxy:
 
     def __exit__(self, fault, *_):
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(PATIENCE)
         if fault is not None:
             print(self.log(), flush=True)
         shutil.rmtree(self.folder)
 
     def answers(self):
         assert self.process.poll() is None, self.log()
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
         try:
-            connection.request("GET", "/", headers={"Host": HOST})
-            return connection.getresponse().status == 308
+            plain = Client(f"http://127.0.0.1:{self.http_port}")
+            return plain.send("GET", "/", headers=[("Host", HOST)]).status == 308
         except OSError:
             return False
-        finally:
-            connection.close()
 
     def use(self, nodes):
         """Leaves out the others, as the files say an operator does before stopping one, and waits until that holds."""

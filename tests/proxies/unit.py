@@ -16,10 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from api import Api
-from nodes import PATIENCE, free_port
+from checks import PATIENCE, equal
+from client import Api
+from node import CHEAP
+from ports import free_port
 from proxies import deployed
-from server import PASSWORD, equal
+from server import PASSWORD
 
 UNIT = "hallpass@.service"
 # Of 100, where 0 is nothing exposed at all.
@@ -89,7 +91,7 @@ def runs_under_the_restrictions(folder, binary, settings):
     os.chown(state, nobody.pw_uid, nobody.pw_gid)
     folder.chmod(0o755)
     program = shutil.copy(binary, folder / "hallpass")
-    config.write_text('[default.hallpass]\nargon2_memory_kib = 8\nargon2_iterations = 1\n')
+    config.write_text("\n".join(["[default.hallpass]", *(f"{name} = {value}" for name, value in CHEAP.items())]))
     config.chmod(0o640)
     os.chown(config, 0, nobody.pw_gid)
     port = free_port()

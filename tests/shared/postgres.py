@@ -7,12 +7,13 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from ports import free_port
 
 NAME = "hallpass"
 PASSWORD = "only for tests"
@@ -42,9 +43,7 @@ class Postgres:
         if self.user:
             shutil.chown(self.folder, self.user)
         self.folder.chmod(0o755)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.settings = SETTINGS | settings | {"port": str(self.port), "listen_addresses": "127.0.0.1"}
         self.process = None
         self._run("initdb", "--pgdata", self.data, "--username", NAME, "--pwfile", self._file("password", PASSWORD),

@@ -1,9 +1,10 @@
 """A second device: a program with a cookie jar that fills in the served form."""
 
 import http.cookiejar
-import re
 import urllib.parse
 import urllib.request
+
+from client import csrf_token
 
 
 class Program:
@@ -19,9 +20,7 @@ class Program:
             return answer.geturl().removeprefix(self.url), answer.read().decode()
 
     def log_in(self, email, password):
-        page = self.get("/login")[1]
-        token = re.search(r'name="csrf_token" value="([^"]+)"', page).group(1)
-        fields = {"csrf_token": token, "email": email, "password": password}
+        fields = {"csrf_token": csrf_token(self.get("/login")[1]), "email": email, "password": password}
         with self.opener.open(self.url + "/login", urllib.parse.urlencode(fields).encode()) as answer:
             assert answer.geturl() == self.url + "/account", answer.geturl()
 
