@@ -33,8 +33,8 @@ pub enum OpenError {
     #[error("cannot open the database: {0}. Check database_url, and that this user may read and write there")]
     Connect(sqlx::Error),
     #[error(
-        "there is a pooler before the database that does not keep a session to its connection, on which prepared \
-         statements, time limits and locks depend. Set its pool_mode to session, or name PostgreSQL itself in database_url"
+        "a pooler before the database shares its sessions among connections, on which time limits, prepared statements \
+         and locks would go astray. Set its pool_mode to session, or name PostgreSQL itself in database_url"
     )]
     Shared,
     #[error(

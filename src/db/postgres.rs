@@ -25,8 +25,9 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// A network that swallows everything would be waited for for minutes.
 const FIRST_WITHIN: Duration = Duration::from_secs(20);
 
-/// Of questions by two connections. The first finds out a pooler that nobody else uses; the others, one that is busy.
-const ROUNDS: u32 = 4;
+/// Of questions by two connections. One finds out a pooler that nobody else uses; of two sessions that everybody waits
+/// for, each would come back to the same all the time by a chance of one to 65,536.
+const ROUNDS: u32 = 8;
 
 /// Before another attempt to be told: until then, who wants to know asks.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -78,8 +79,8 @@ async fn prepare(connection: &mut AnyConnection, patience: Duration) -> Result<(
     Ok(())
 }
 
-/// Whether a pooler in between lends the server's sessions for one transaction at a time. Then one of the two soon meets
-/// the other's, or another than before; whose session is its own always meets that.
+/// Whether a pooler in between lends the server's sessions for a transaction at a time. Then one of the two soon meets
+/// the other's, or another than before; who has a session of its own always meets that.
 async fn share_sessions(first: &mut AnyConnection, second: &mut AnyConnection) -> Result<bool, sqlx::Error> {
     let met = (session(first).await?, session(second).await?);
     let mut again = met;
