@@ -24,6 +24,8 @@ VISITORS = 12
 # Rotations all the time.
 SHORT = {"access_token_ttl_seconds": 2}
 STARTS = 10
+# Longer than a node waits for a connection.
+AWAY_SECONDS = 7
 
 
 def check(binary, postgres):
@@ -78,10 +80,10 @@ def a_restart_logs_nobody_out(cluster, pooler):
     with ThreadPoolExecutor(VISITORS) as pool:
         crowd = [pool.submit(work, visitor, stopped) for visitor in visitors]
         try:
-            for _ in range(2):
+            for seconds in (0, AWAY_SECONDS):
                 time.sleep(3)
                 pooler.stop()
-                time.sleep(3)
+                time.sleep(seconds)
                 pooler.start()
             time.sleep(6)
         finally:
