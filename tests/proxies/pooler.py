@@ -1,6 +1,7 @@
 """PgBouncer between the nodes and PostgreSQL. Where each connection has a session of its own, nothing differs, and a
 restart logs nobody out; where sessions are shared, hallpass refuses to start."""
 
+import http.client
 import os
 import shutil
 import socket
@@ -11,13 +12,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import postgres as server
 from nodes import Cluster, free_port, wait_until
 from readme import example
 from server import PASSWORD, equal
-from visitor import PlainVisitor
+from visitor import Visitor
 
 EMAIL = "ann@example.org"
 VISITORS = 12
@@ -55,25 +55,27 @@ def both_are_told_of_changes(cluster, postgres):
 
 
 def what_one_node_ends_the_other_refuses(first, second):
-    visitor = at(first)
+    visitor = Guest(first)
     visitor.submit("/register", name="Ann", email=EMAIL, password=PASSWORD).expect(303, "/account")
     visitor.submit("/logout").expect(303, "/")
     visitor.log_in(EMAIL)
-    assert EMAIL in at(second, visitor).get("/account").expect(200).text
+    visitor.proxy = second
+    assert EMAIL in visitor.get("/account").expect(200).text
     before = visitor.generation
     time.sleep(2.5)
     visitor.get("/account").expect(200)
     assert visitor.generation != before, "did not rotate"
-    copy = at(second)
+    copy = Guest(second)
     copy.jar = dict(visitor.jar)
     copy.get("/account").expect(200)
-    at(first, visitor).submit("/logout").expect(303, "/")
+    visitor.proxy = first
+    visitor.submit("/logout").expect(303, "/")
     time.sleep(1)
     copy.get("/account").expect(303, "/login?next=%2Faccount")
 
 
 def a_restart_logs_nobody_out(cluster, pooler):
-    visitors = [at(cluster.nodes[number % 2]) for number in range(VISITORS)]
+    visitors = [Guest(cluster.nodes[number % 2]) for number in range(VISITORS)]
     for visitor in visitors:
         visitor.log_in(EMAIL)
     stopped = threading.Event()
@@ -134,13 +136,11 @@ def busy(url):
             others.wait()
 
 
-def at(node, visitor=None):
-    """The visitor, a new one if there is none, who from now on asks that node, without a proxy in between."""
-    door = SimpleNamespace(http_port=node.port)
-    if visitor is None:
-        return PlainVisitor(door)
-    visitor.proxy = door
-    return visitor
+class Guest(Visitor):
+    """Asks a node, with no proxy in between."""
+
+    def connection(self):
+        return http.client.HTTPConnection("127.0.0.1", self.proxy.port, timeout=60)
 
 
 class PgBouncer:
