@@ -33,6 +33,11 @@ pub enum OpenError {
     #[error("cannot open the database: {0}. Check database_url, and that this user may read and write there")]
     Connect(sqlx::Error),
     #[error(
+        "a pooler before the database shares its sessions among connections, on which time limits, prepared statements \
+         and locks would go astray. Set its pool_mode to session, or name PostgreSQL itself in database_url"
+    )]
+    Shared,
+    #[error(
         "the database is from a newer version of hallpass (it has migration {0}, unknown here), and this version cannot \
          work with it. Nothing was changed. Start that newer version, or restore a backup made before the upgrade"
     )]

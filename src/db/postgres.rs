@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgListener;
-use sqlx::{AnyConnection, AnyPool, Connection, Executor};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -25,6 +25,10 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// A network that swallows everything would be waited for for minutes.
 const FIRST_WITHIN: Duration = Duration::from_secs(20);
 
+/// Of questions by two connections. One finds out a pooler that nobody else uses; of two sessions that everybody waits
+/// for, each would come back to the same all the time by a chance of one to 65,536.
+const ROUNDS: u32 = 8;
+
 /// Before another attempt to be told: until then, who wants to know asks.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -35,11 +39,14 @@ pub const TABLES: &str = "select cast(tablename as text) as name from pg_tables 
 
 pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenError> {
     // A pool would try again until its time is over, and not say why.
-    let first = timeout(FIRST_WITHIN, AnyConnection::connect(&config.database_url)).await;
-    let first = first.map_err(|late| sqlx::Error::Io(late.into())).flatten().map_err(OpenError::Connect)?;
-    let _ = first.close().await;
+    let mut first = at_first(async {
+        let mut first = AnyConnection::connect(&config.database_url).await?;
+        prepare(&mut first, patience).await?;
+        Ok(first)
+    })
+    .await?;
     warn_if_unverified(&config.database_url);
-    AnyPoolOptions::new()
+    let pool = AnyPoolOptions::new()
         .max_connections(config.database_connections.unwrap_or(CONNECTIONS))
         .acquire_timeout(patience)
         .test_before_acquire(false)
@@ -47,21 +54,50 @@ pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenEr
             Box::pin(async move { Ok(seen.idle_for < TRUSTED_FOR || answers(connection, patience).await) })
         })
         .after_release(move |connection, _| Box::pin(async move { Ok(is_at_rest(connection, patience).await) }))
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                // A node that is frozen in the middle of a transaction must not keep the others waiting.
-                let settings = format!(
-                    "set application_name = 'hallpass'; set client_min_messages = error; set statement_timeout = {0}; set lock_timeout = {0}; \
-                     set idle_in_transaction_session_timeout = {0}",
-                    patience.as_millis()
-                );
-                connection.execute(sqlx::AssertSqlSafe(settings)).await?;
-                Ok(())
-            })
-        })
+        .after_connect(move |connection, _| Box::pin(prepare(connection, patience)))
         .connect(&config.database_url)
         .await
-        .map_err(OpenError::Connect)
+        .map_err(OpenError::Connect)?;
+    let shared = at_first(async { share_sessions(&mut first, &mut *pool.acquire().await?).await }).await?;
+    let _ = first.close().await;
+    if shared { Err(OpenError::Shared) } else { Ok(pool) }
+}
+
+async fn at_first<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, OpenError> {
+    let answer = timeout(FIRST_WITHIN, asked).await.map_err(|late| sqlx::Error::Io(late.into())).flatten();
+    answer.map_err(OpenError::Connect)
+}
+
+/// A node that is frozen in the middle of a transaction must not keep the others waiting.
+async fn prepare(connection: &mut AnyConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    let settings = format!(
+        "set application_name = 'hallpass'; set client_min_messages = error; set statement_timeout = {0}; \
+         set lock_timeout = {0}; set idle_in_transaction_session_timeout = {0}",
+        patience.as_millis()
+    );
+    connection.execute(sqlx::AssertSqlSafe(settings)).await?;
+    Ok(())
+}
+
+/// Whether a pooler in between lends the server's sessions for a transaction at a time. Then one of the two soon meets
+/// the other's, or another than before; who has a session of its own always meets that.
+async fn share_sessions(first: &mut AnyConnection, second: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    let met = (session(first).await?, session(second).await?);
+    let mut again = met;
+    for _ in 0..ROUNDS {
+        // In the other order: two sessions that are lent in turn would each come back to who had it.
+        again.1 = session(second).await?;
+        again.0 = session(first).await?;
+        if met.0 == met.1 || again != met {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Of the server. Asked for without a prepared statement, which would be known in this session only.
+async fn session(connection: &mut AnyConnection) -> Result<i32, sqlx::Error> {
+    connection.fetch_one("select pg_backend_pid()").await?.try_get(0)
 }
 
 /// Whoever is in between could read and write everything.

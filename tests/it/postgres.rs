@@ -34,7 +34,7 @@ fn tries(server: &mut Server, url: &str) -> (Option<i32>, String) {
 #[test]
 fn a_server_that_cannot_prove_who_it_is_gets_no_password() {
     let Some((mut server, before, after)) = prepared() else { return };
-    let ca = std::env::var("TEST_POSTGRES_CA").expect("the authority");
+    let Ok(ca) = std::env::var("TEST_POSTGRES_CA") else { return println!("skipped: this server has no TLS") };
     let address = |host: &str, more: &str| format!("{before}@{host}:{after}&{more}");
     for (host, more) in [
         ("localhost", format!("sslmode=verify-full&sslrootcert={ca}")),

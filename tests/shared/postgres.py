@@ -22,7 +22,6 @@ PASSWORD = "only for tests"
 SETTINGS = {
     "fsync": "off",
     "max_connections": "300",
-    "ssl": "on",
     "ssl_cert_file": "server.crt",
     "ssl_key_file": "server.key",
     "unix_socket_directories": "",
@@ -45,6 +44,7 @@ class Postgres:
         self.folder.chmod(0o755)
         self.port = free_port()
         self.settings = SETTINGS | settings | {"port": str(self.port), "listen_addresses": "127.0.0.1"}
+        self.settings["ssl"] = "on" if has_tls() else "off"
         self.process = None
         self._run("initdb", "--pgdata", self.data, "--username", NAME, "--pwfile", self._file("password", PASSWORD),
                   "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")
@@ -123,11 +123,19 @@ class Postgres:
 
 
 def program(name):
-    """Debian keeps the server's programs off the path; of several versions, the newest."""
+    """Of the folder POSTGRES_BIN; else Debian's, which are not on the path: of several versions, the newest."""
+    if folder := os.environ.get("POSTGRES_BIN"):
+        return str(Path(folder, name))
     versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
     found = versions[-1] if versions else shutil.which(name)
     assert found, f"{name} was not found: install postgresql"
     return found
+
+
+def has_tls():
+    """Whether the server was built with it."""
+    built = subprocess.run([program("pg_config"), "--configure"], capture_output=True, text=True, check=True)
+    return "openssl" in built.stdout
 
 
 if __name__ == "__main__":
@@ -136,8 +144,9 @@ if __name__ == "__main__":
     with Postgres() as postgres:
         environment = os.environ | {
             "TEST_POSTGRES": postgres.url,
-            "TEST_POSTGRES_CA": str(postgres.ca),
             # Debian's psql and pg_dump first look for the right version, which takes longer than the work.
             "PATH": f"{Path(program('psql')).parent}{os.pathsep}{os.environ['PATH']}",
         }
+        if has_tls():
+            environment["TEST_POSTGRES_CA"] = str(postgres.ca)
         sys.exit(subprocess.run(sys.argv[1:], env=environment).returncode)
