@@ -6,6 +6,7 @@ pub(crate) mod import;
 mod json_lines;
 mod key;
 mod log;
+mod manager;
 mod migrate;
 mod node;
 mod session;
@@ -33,6 +34,9 @@ use node::NodeCommand;
 use session::SessionCommand;
 use token::TokenCommand;
 use user::UserCommand;
+
+/// EX_CONFIG of BSD's sysexits.h: to try again is useless until somebody changes them.
+const UNUSABLE_SETTINGS: u8 = 78;
 
 type Done = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -80,18 +84,23 @@ enum Command {
 pub fn run() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
     // Read before Rocket starts, which would panic over a file that is no TOML.
-    let done = match (Config::read(&figment()), command) {
-        (Err(error), _) => Err(error.into()),
-        (Ok(config), Command::Serve) => ::rocket::execute(serve(config)),
-        (Ok(config), command) => ::rocket::execute(manage(command, config)),
+    let config = match Config::read(&figment()) {
+        Ok(config) => config,
+        Err(error) => return failure(&error, ExitCode::from(UNUSABLE_SETTINGS)),
+    };
+    let done = match command {
+        Command::Serve => ::rocket::execute(serve(config)),
+        command => ::rocket::execute(manage(command, config)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "hallpass: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failure(&*error, ExitCode::FAILURE),
     }
+}
+
+fn failure(error: &dyn std::fmt::Display, status: ExitCode) -> ExitCode {
+    let _ = writeln!(io::stderr(), "hallpass: {error}");
+    status
 }
 
 async fn serve(config: Config) -> Done {
@@ -108,6 +117,7 @@ async fn serve(config: Config) -> Done {
             {
                 tracing::error!(%error, "could not look for accounts");
             }
+            manager::is_ready();
         })
     }));
     let ignited = launched.ignite().await.map_err(|error| launch_failure(&error))?;

@@ -11,6 +11,7 @@ use rocket::tokio::{
     time::timeout,
 };
 
+use super::manager;
 use crate::http::in_flight::InFlight;
 
 /// Where there is the signal, Rocket leaves it to [`on_sigterm`].
@@ -28,6 +29,7 @@ pub fn on_sigterm(shutdown: Shutdown, in_flight: InFlight, delay: Duration) {
         match signal(SignalKind::terminate()) {
             Ok(mut signal) => {
                 signal.recv().await;
+                manager::is_stopping();
                 in_flight.stop_soon();
                 let _ = timeout(delay, signal.recv()).await;
                 shutdown.notify();

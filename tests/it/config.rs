@@ -86,7 +86,7 @@ fn all_faults_are_named_at_once_whatever_their_source() {
     }
     // A command is as strict as the server.
     let listed = server.run(&["user", "list"]);
-    assert_eq!(listed.status.code(), Some(1));
+    assert_eq!(listed.status.code(), Some(78));
     assert_eq!(String::from_utf8_lossy(&listed.stderr), said);
 }
 
@@ -193,6 +193,6 @@ fn the_effective_settings_are_shown_with_their_sources_and_without_secrets() {
     server.set("HALLPASS_DATABASE_URL", Some("postgres://ann:a#hunter2@db.example.org/hallpass"));
     let output = server.run(&["config"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("database_url") && !said.contains("hunter2"), "{said}");
+    assert!(output.status.code() == Some(78) && said.contains("database_url") && !said.contains("hunter2"), "{said}");
     assert!(!server.folder().join("data/hallpass.db").exists(), "showing settings has made a database");
 }

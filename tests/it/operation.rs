@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,27 @@ fn a_port_in_use_is_said() {
     assert!(said.contains("in use") && said.contains("ROCKET_PORT") && !said.contains("panicked"), "{said}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("is ready"));
     drop(taken);
+}
+
+#[test]
+fn systemd_is_told_when_the_server_is_ready_and_when_it_stops() {
+    let mut server = Server::prepare(&[]);
+    server.add_user();
+    let path = server.folder().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+    let told = || {
+        let mut buffer = [0; 100];
+        let length = socket.recv(&mut buffer).expect("told");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    server.set("NOTIFY_SOCKET", path.to_str());
+    // Of a command, nothing.
+    assert!(server.run(&["user", "list"]).status.success());
+    server.launch();
+    assert_eq!(told(), "READY=1\n");
+    assert!(server.stop());
+    assert_eq!(told(), "STOPPING=1\n");
 }
 
 #[test]

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import postgres as server
-from nodes import Cluster, free_port, wait_until
+from checks import equal, wait_until
+from nodes import Cluster
+from ports import free_port
 from readme import example
-from server import PASSWORD, equal
+from server import PASSWORD
 from visitor import Visitor
 
 EMAIL = "ann@example.org"

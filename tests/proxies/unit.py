@@ -96,11 +96,18 @@ def runs_under_the_restrictions(folder, binary, settings):
     os.chown(config, 0, nobody.pw_gid)
     port = free_port()
     given = settings.one("Environment").replace("%i", str(port)).split()
-    environment = dict(pair.split("=", 1) for pair in given) | {"ROCKET_CONFIG": str(config)}
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.settimeout(PATIENCE)
+    notify = folder / "notify"
+    manager.bind(str(notify))
+    notify.chmod(0o777)
+    environment = dict(pair.split("=", 1) for pair in given) | {
+        "ROCKET_CONFIG": str(config), "NOTIFY_SOCKET": str(notify),
+    }
 
-    def start(*command):
+    def start(*command, **more):
         return subprocess.Popen(
-            command, cwd=state, env=environment, umask=int(settings.one("UMask"), 8), preexec_fn=restrict,
+            command, cwd=state, env=environment | more, umask=int(settings.one("UMask"), 8), preexec_fn=restrict,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
 
@@ -108,9 +115,13 @@ def runs_under_the_restrictions(folder, binary, settings):
     adding = start(program, "user", "add", "ann@example.org")
     said = adding.communicate(f"{PASSWORD}\n", PATIENCE)
     assert adding.returncode == 0, said
+    unusable = start(program, "serve", HALLPASS_SITE_NAME="")
+    told = unusable.communicate(timeout=PATIENCE)[1]
+    equal(str(unusable.returncode), settings.one("RestartPreventExitStatus"), f"status over a wrong setting, which said {told}")
     server = start(program, "serve")
     try:
         assert "is ready" in server.stdout.readline(), server.stderr.read()
+        equal(manager.recv(100), b"READY=1\n", "what systemd is told")
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{server.pid}/status").read_text().splitlines())
         seen = [status[name].strip() for name in ("Seccomp", "NoNewPrivs", "CapEff", "CapBnd")]
         equal(seen, ["2", "1", "0" * 16, "0" * 16], "what the system says of the process")
@@ -126,6 +137,7 @@ def runs_under_the_restrictions(folder, binary, settings):
         assert "WARN" not in log and "ERROR" not in log, log
     finally:
         server.kill()
+        manager.close()
 
 
 def a_request_that_never_ends(port):
