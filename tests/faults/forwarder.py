@@ -8,7 +8,7 @@ class Forwarder:
 
     def __init__(self, postgres):
         self.led_to = postgres
-        self.open = set()
+        self.open = {}
 
     async def __aenter__(self):
         self.server = await asyncio.start_server(self._carry, "127.0.0.1", 0, backlog=1000)
@@ -17,19 +17,23 @@ class Forwarder:
 
     async def __aexit__(self, *_):
         self.server.close()
+        for task, writer in list(self.open.items()):
+            writer.transport.abort()
+            await task
 
     def lead_to(self, postgres):
         """From now on; connections to another server are cut."""
-        self.led_to = postgres
-        for writer in self.open:
-            writer.transport.abort()
+        if postgres is not self.led_to:
+            self.led_to = postgres
+            for writer in self.open.values():
+                writer.transport.abort()
 
     def url(self, direct):
         """Of the same database, by way of here."""
         return direct.replace(f":{self.led_to.port}/", f":{self.port}/")
 
     async def _carry(self, reader, writer):
-        self.open.add(writer)
+        self.open[asyncio.current_task()] = writer
         try:
             upstream, onward = await asyncio.open_connection("127.0.0.1", self.led_to.port)
             await asyncio.gather(pass_on(reader, onward), pass_on(upstream, writer))
@@ -37,7 +41,7 @@ class Forwarder:
             # Nobody is there.
             writer.close()
         finally:
-            self.open.remove(writer)
+            del self.open[asyncio.current_task()]
 
 
 async def pass_on(reader, writer):
