@@ -20,12 +20,11 @@ LOSSES = 3
 # The newest transactions of a primary, which its replica never has.
 LOST_EACH = 300
 ENDED_EACH = 6
-# Of a node, without the database: less than the pause after which it believes nothing that it remembers.
+# How long one node has no database: less than the pause after which it believes nothing that it remembers.
 LATE_SECONDS = 2.5
-IN_TIME_SECONDS = 4
 LEAST_LOST = {"rotations": 500, "faults": LOSSES, "unavailable": 20, "ended": 30, "refused": 200, "saved": 100,
               "registered": 5, "transactions lost": LOSSES * LOST_EACH, "names lost": 10, "accounts lost": 5,
-              "ends lost": LOSSES * ENDED_EACH, "log-ins lost": LOSSES * ENDED_EACH, "in time": 1}
+              "ends lost": LOSSES * ENDED_EACH, "log-ins lost": LOSSES * ENDED_EACH, "ended unheard": 5}
 
 
 async def with_nothing_lost(binary):
@@ -115,10 +114,12 @@ class Loss:
         self.tally.count("transactions lost", last - await transactions(self.replica))
         victims += await self.settle_accounts(latecomers)
         early.lead_to(self.replica)
-        await asyncio.gather(*(crowd.end(visitor) for visitor in victims))
+        await asyncio.gather(self.lead_late(late, victims), *(crowd.end(visitor) for visitor in victims))
+
+    async def lead_late(self, late, victims):
         await asyncio.sleep(self.tally.lost_at + LATE_SECONDS - time.monotonic())
+        self.tally.count("ended unheard", sum(visitor.state is ENDED for visitor in victims))
         late.lead_to(self.replica)
-        self.tally.count("in time", time.monotonic() < self.tally.lost_at + IN_TIME_SECONDS)
         self.site.ports = [node.port for node in self.site.nodes]
 
     async def begin(self):
