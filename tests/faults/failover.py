@@ -12,19 +12,19 @@ from nodes import Site, database
 from postgres import Replica
 from tally import Tally
 
-FAILOVERS = 4
-LEAST = {"rotations": 500, "faults": FAILOVERS, "unavailable": 50, "ended": 15, "refused": 100, "saved": 100,
+FAILOVERS = 3
+LEAST = {"rotations": 500, "faults": FAILOVERS, "unavailable": 50, "ended": 12, "refused": 100, "saved": 100,
          "registered": 8}
 
-LOSSES = 3
+LOSSES = 2
 # The newest transactions of a primary, which its replica never has.
 LOST_EACH = 300
 ENDED_EACH = 6
 # How long one node has no database: less than the pause after which it believes nothing that it remembers.
-LATE_SECONDS = 2.5
-LEAST_LOST = {"rotations": 500, "faults": LOSSES, "unavailable": 20, "ended": 30, "refused": 200, "saved": 100,
+LATE_SECONDS = 3
+LEAST_LOST = {"rotations": 300, "faults": LOSSES, "unavailable": 20, "ended": 30, "refused": 200, "saved": 100,
               "registered": 5, "transactions lost": LOSSES * LOST_EACH, "names lost": 10, "accounts lost": 5,
-              "ends lost": LOSSES * ENDED_EACH, "log-ins lost": LOSSES * ENDED_EACH, "ended unheard": 5}
+              "ends lost": LOSSES * ENDED_EACH, "log-ins lost": LOSSES * ENDED_EACH, "ended unheard": 3}
 
 
 async def with_nothing_lost(binary):
@@ -112,9 +112,12 @@ class Loss:
         self.site.ports = [self.site.nodes[0].port]
         await asyncio.to_thread(self.replica.promote)
         self.tally.count("transactions lost", last - await transactions(self.replica))
-        victims += await self.settle_accounts(latecomers)
+        revived = await self.settle_accounts(latecomers)
         early.lead_to(self.replica)
-        await asyncio.gather(self.lead_late(late, victims), *(crowd.end(visitor) for visitor in victims))
+        # What takes no other process is done before that node hears again.
+        ends = [crowd.end(visitor, crowd.end_by_log_out) for visitor in victims]
+        ends += [crowd.end(visitor) for visitor in revived]
+        await asyncio.gather(self.lead_late(late, victims), *ends)
 
     async def lead_late(self, late, victims):
         await asyncio.sleep(self.tally.lost_at + LATE_SECONDS - time.monotonic())
