@@ -65,19 +65,20 @@ class Browser:
         self.address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         self.jar = {}
         self.kept = {}
-        # Session, generation and bytes of the newest refresh token that it was handed.
-        self.newest = (None, 0, None)
+        # Session and generation of the newest refresh token that it was handed, and the bytes of each of that session.
+        self.newest, self.handed = (None, 0), {}
 
     def copy(self):
         """Another browser with the same cookies: a second window, or a thief."""
         copy = Browser(self.door, 0, self.tally)
         copy.address, copy.jar, copy.newest = self.address, dict(self.jar), self.newest
+        copy.handed = dict(self.handed)
         return copy
 
     async def send(self, method, path, form=None, *, port=None, patience=15, bearer=False, **headers):
         """One request; no redirect is followed, nothing is tried again. With `bearer`, as a program sends it: the
         access token and no cookies."""
-        request = self._written(method, path, form, headers, bearer)
+        request, sent_at = self._written(method, path, form, headers, bearer), time.monotonic()
         port = port or self.door()
         self.tally.count("requests")
         try:
@@ -89,13 +90,13 @@ class Browser:
                     # Closed since, if at its end.
                     if not connection[0].at_eof():
                         try:
-                            return await self._exchange(port, connection, request, reused=True)
+                            return await self._exchange(port, connection, request, sent_at, reused=True)
                         except Unbegun:
                             self.tally.count("cut")
                             attempts = 1
                             break
                 connection = await asyncio.open_connection("127.0.0.1", port)
-                response = await self._exchange(port, connection, request)
+                response = await self._exchange(port, connection, request, sent_at)
                 response.attempts = attempts
                 return response
         except (OSError, EOFError, TimeoutError) as error:
@@ -120,7 +121,7 @@ class Browser:
             lines.append("Sec-Fetch-Site: same-origin")
         return "\r\n".join([*lines, "", ""]).encode() + body
 
-    async def _exchange(self, port, connection, request, reused=False):
+    async def _exchange(self, port, connection, request, sent_at, reused=False):
         reader, writer = connection
         whole = False
         try:
@@ -133,7 +134,7 @@ class Browser:
                 raise
             first, *lines = head.decode("latin-1").rstrip().split("\r\n")
             headers = [(name.lower(), value) for name, _, value in (line.partition(": ") for line in lines)]
-            response = Response(int(first.split(" ")[1]), headers)
+            response = Response(int(first.split(" ")[1]), headers, sent_at=sent_at)
             self._keep_cookies(response)
             length = int(response.header("content-length") or 0)
             response.text = (await reader.readexactly(length)).decode(errors="replace")
@@ -151,19 +152,24 @@ class Browser:
                 self.jar.pop(name, None)
                 continue
             self.jar[name] = value
-            if name == "refresh_token":
+            if name == "refresh_token" and self.tally.promised_by(response):
                 self._note(value)
 
     def _note(self, token):
         claims = claims_of(token)
-        session, generation, newest = self.newest
-        if claims["sid"] != session:
-            self.newest = (claims["sid"], claims["gen"], token)
-        elif claims["gen"] > generation:
-            self.tally.count("rotations")
-            self.newest = (session, claims["gen"], token)
-        elif claims["gen"] == generation and token != newest:
+        session, generation = claims["sid"], claims["gen"]
+        if session != self.newest[0]:
+            self.newest, self.handed = (session, generation), {}
+        if self.handed.setdefault(generation, token) != token:
             self.tally.fault("wrong", f"generation {generation} of {session} was handed out in different bytes")
+        if generation > self.newest[1]:
+            self.tally.count("rotations")
+            self.newest = (session, generation)
+
+    def forget_after(self, generation):
+        """What it was handed since, nobody else knows of any more: it may be made again."""
+        self.newest = (self.newest[0], min(self.newest[1], generation))
+        self.handed = {each: token for each, token in self.handed.items() if each <= generation}
 
     @property
     def session(self):

@@ -53,7 +53,7 @@ class Visitor:
                     continue
                 if response.status not in (429, 503):
                     response.doubtful = doubtful or response.attempts > 0
-                    response.sent_at, response.attempts = sent_at, response.attempts + attempts
+                    response.attempts += attempts
                     return response
                 self.judge_refusal(response, method, path)
             if time.monotonic() - began > GIVEN_UP_AFTER:
@@ -82,10 +82,10 @@ class Visitor:
             page = await self.ask("POST", "/register", fields)
         if page.status == 303 and page.location == "/account":
             self.tally.count("registered")
-            return True
+            return self.tally.promised_by(page)
         # The address is taken: an attempt before this one went through, and its answer did not.
         if page.status == 422 and page.attempts:
-            return True
+            return self.tally.promised_by(page)
         self.tally.fault("wrong", f"{self.email}: registration was answered {page.status} {page.location}")
         return False
 
@@ -132,7 +132,7 @@ class Visitor:
         self.unsure.add(name)
         fields = {"csrf_token": self.form_token, "name": name}
         response = await self.ask("POST", "/account/profile", fields)
-        if response.location == "/account?saved=name" and self.state is LIVE:
+        if response.location == "/account?saved=name" and self.state is LIVE and self.tally.promised_by(response):
             self.saved = name
             self.tally.count("saved")
             if not response.doubtful:
@@ -263,6 +263,12 @@ class Crowd:
             if await newcomer.register():
                 self.newcomers.append(newcomer)
             newcomer.browser.close()
+
+    async def come_to_rest(self, visitor):
+        """Nothing of theirs is on its way, and every node has their tokens in memory."""
+        visitor.state = ENDING
+        async with visitor.turn:
+            await self.be_remembered(visitor)
 
     async def end(self, visitor, means=None):
         visitor.state = ENDING

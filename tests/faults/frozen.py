@@ -5,7 +5,7 @@ import random
 import time
 
 from clients import Cut
-from crowd import ENDING, Crowd
+from crowd import Crowd
 from nodes import Site, database
 from tally import Tally
 
@@ -30,17 +30,10 @@ async def node(binary):
     return tally, LEAST
 
 
-async def come_to_rest(crowd, visitor):
-    """Nothing of theirs is on its way, and both nodes have their tokens in memory."""
-    visitor.state = ENDING
-    async with visitor.turn:
-        await crowd.be_remembered(visitor)
-
-
 async def freeze(site, crowd, tally, pause):
     frozen = random.choice(site.nodes)
     victims = random.sample(crowd.living(), ENDED_EACH)
-    await asyncio.gather(*(come_to_rest(crowd, visitor) for visitor in victims))
+    await asyncio.gather(*(crowd.come_to_rest(visitor) for visitor in victims))
     frozen.freeze()
     tally.count("faults")
     frozen_at = time.monotonic()

@@ -25,7 +25,7 @@ def database():
     """A PostgreSQL whose connections cost little to make, in a build without optimisations too: they are made again at
     each fault, and how they are protected is tested elsewhere."""
     with Postgres() as postgres:
-        (postgres.data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
+        (postgres.data / "pg_hba.conf").write_text("host all,replication all 127.0.0.1/32 trust\n")
         postgres.sql("select pg_reload_conf()")
         yield postgres, f"{postgres.url}?sslmode=disable"
 

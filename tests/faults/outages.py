@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from pathlib import Path
 
 from crowd import Crowd
 from nodes import Site, database
@@ -59,13 +58,12 @@ async def lose_a_backend(postgres):
 
 async def hang(postgres):
     """Connections stay, and nothing comes over them."""
-    server = postgres.process.pid
-    backends = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    processes = postgres.processes()
     try:
-        await signal("STOP", server, *backends)
+        await signal("STOP", *processes)
         await asyncio.sleep(HANGS_SECONDS)
     finally:
-        await signal("CONT", server, *backends)
+        await signal("CONT", *processes)
 
 
 async def signal(name, *processes):

@@ -15,8 +15,8 @@ async def mistakes(binary):
         async with Crowd(site, tally, pace=0.5) as crowd:
             forgetful, unended, one, other, unsaved, *_ = crowd.visitors
             kept = dict(forgetful.browser.jar)
-            session, first, _ = forgetful.browser.newest
-            while forgetful.browser.newest[:2] < (session, first + 3):
+            session, first = forgetful.browser.newest
+            while forgetful.browser.newest < (session, first + 3):
                 await asyncio.sleep(0.1)
             # Its jar is set back further than any browser's can be: a replay.
             forgetful.browser.jar = kept

@@ -35,6 +35,8 @@ class Tally:
         self.evidence = {fault: [] for fault in FAULTS}
         # Seconds from a request of an honest client to its answer.
         self.times = []
+        # When the newest that the database had was lost, as far as that may happen.
+        self.lost_at = 0
 
     def count(self, figure, number=1):
         self.counts[figure] += number
@@ -44,6 +46,10 @@ class Tally:
         self.counts[fault] += 1
         if len(self.evidence[fault]) < EVIDENCE_KEPT:
             self.evidence[fault].append(told)
+
+    def promised_by(self, response):
+        """Whether it counts: what was asked for before a loss, and answered after it, may be among what is lost."""
+        return response.sent_at >= self.lost_at
 
     def faults(self):
         return {fault: self.counts[fault] for fault in FAULTS}

@@ -25,6 +25,8 @@ SETTINGS = {
     "ssl_cert_file": "server.crt",
     "ssl_key_file": "server.key",
     "unix_socket_directories": "",
+    # In the folder, so that a server that is killed leaves none of it elsewhere.
+    "dynamic_shared_memory_type": "mmap",
     "log_min_messages": "warning",
 }
 
@@ -46,6 +48,9 @@ class Postgres:
         self.settings = SETTINGS | settings | {"port": str(self.port), "listen_addresses": "127.0.0.1"}
         self.settings["ssl"] = "on" if has_tls() else "off"
         self.process = None
+        self._fill()
+
+    def _fill(self):
         self._run("initdb", "--pgdata", self.data, "--username", NAME, "--pwfile", self._file("password", PASSWORD),
                   "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")
         self._certify()
@@ -56,7 +61,8 @@ class Postgres:
         return self
 
     def __exit__(self, *_):
-        self.stop("QUIT")
+        if self.process.poll() is None:
+            self.stop("QUIT")
         shutil.rmtree(self.folder)
 
     @property
@@ -84,12 +90,32 @@ class Postgres:
         subprocess.run(["kill", f"-{signal}", str(self.process.pid)], check=True)
         self.process.wait(timeout=60)
 
+    def processes(self):
+        """The server's first, which starts the others."""
+        server = self.process.pid
+        return [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
+
+    def kill(self):
+        """All of it at once, as when its machine dies."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        for process in self.processes():
+            os.kill(process, signal.SIGKILL)
+        self.process.wait()
+        # The kernel would keep it.
+        memory = (self.data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        subprocess.run(["ipcrm", "--shmem-id", memory], check=True)
+
     def sql(self, text, database=NAME):
         """Runs SQL; returns the rows, unaligned."""
         psql = [program("psql"), "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", text]
         done = subprocess.run([*psql, self.url_of(database)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
+
+    def set(self, name, value):
+        """A setting that needs no restart."""
+        self.sql(f"alter system set {name} = '{value}'")
+        self.sql("select pg_reload_conf()")
 
     def _file(self, name, content):
         path = self.folder / name
@@ -120,6 +146,46 @@ class Postgres:
             os.chmod(path, 0o600)
             if self.user:
                 shutil.chown(path, self.user, pwd.getpwnam(self.user).pw_gid)
+
+
+class Replica(Postgres):
+    """`with Replica(primary) as replica:` gives a copy that follows a primary, and can take its place."""
+
+    def __init__(self, primary, **settings):
+        self.primary = primary
+        super().__init__(**settings)
+
+    def _fill(self):
+        self._run("pg_basebackup", "--pgdata", self.data, "--dbname", self.primary.url, "--write-recovery-conf",
+                  "--checkpoint", "fast", "--no-sync")
+        self._file(self.ca.name, self.primary.ca.read_text())
+        self.start()
+        self.catch_up()
+
+    def catch_up(self):
+        """Until it has all that its primary has committed so far."""
+        written = self.primary.sql("select pg_current_wal_flush_lsn()")[0]
+        self._until(self, f"select pg_last_wal_receive_lsn() >= '{written}'")
+
+    def hold_the_primary(self):
+        """From now on the primary waits for it with each commit: synchronous replication."""
+        self.primary.set("synchronous_standby_names", "*")
+        self._until(self.primary, "select sync_state = 'sync' from pg_stat_replication")
+
+    def fall_behind(self):
+        """What its primary commits from now on, it does not have."""
+        self.set("primary_conninfo", "")
+        self._until(self, "select count(*) = 0 from pg_stat_wal_receiver")
+
+    def promote(self):
+        """It is a primary when this returns."""
+        assert self.sql("select pg_promote()") == ["t"], (self.folder / "log").read_text()
+
+    def _until(self, server, condition):
+        end = time.monotonic() + 60
+        while server.sql(condition) != ["t"]:
+            assert time.monotonic() < end, f"never: {condition}\n{(self.folder / 'log').read_text()}"
+            time.sleep(0.05)
 
 
 def program(name):
