@@ -68,7 +68,8 @@ async fn at_first<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Res
     answer.map_err(OpenError::Connect)
 }
 
-/// A node that is frozen in the middle of a transaction must not keep the others waiting.
+/// A node that is frozen in the middle of a transaction must not keep the others waiting. And a replica, which an address
+/// may lead to for a while, knows nothing of who has just logged in or out.
 async fn prepare(connection: &mut AnyConnection, patience: Duration) -> Result<(), sqlx::Error> {
     let settings = format!(
         "set application_name = 'hallpass'; set client_min_messages = error; set statement_timeout = {0}; \
@@ -76,7 +77,10 @@ async fn prepare(connection: &mut AnyConnection, patience: Duration) -> Result<(
         patience.as_millis()
     );
     connection.execute(sqlx::AssertSqlSafe(settings)).await?;
-    Ok(())
+    match connection.fetch_one("select pg_is_in_recovery()").await?.try_get(0)? {
+        true => Err(sqlx::Error::Configuration("this server is a replica, which may lag behind its primary".into())),
+        false => Ok(()),
+    }
 }
 
 /// Whether a pooler in between lends the server's sessions for a transaction at a time. Then one of the two soon meets

@@ -27,6 +27,13 @@ LEAST_LOST = {"rotations": 300, "faults": LOSSES, "unavailable": 20, "ended": 30
               "ends lost": LOSSES * ENDED_EACH, "log-ins lost": LOSSES * ENDED_EACH, "ended unheard": 3}
 
 
+ASTRAY = 2
+# Longer than a node waits for its database, so that it cannot only wait.
+ASTRAY_SECONDS = 7
+LEAST_ASTRAY = {"rotations": 100, "faults": ASTRAY, "unavailable": 30, "ended": ASTRAY * ENDED_EACH, "refused": 50,
+                "saved": 30}
+
+
 async def with_nothing_lost(binary):
     """Replication is synchronous: nothing is excused."""
     tally = Tally()
@@ -78,6 +85,40 @@ async def with_the_newest_lost(binary):
     return tally, LEAST_LOST
 
 
+async def led_astray(binary):
+    """Somebody takes a replica that lags for the primary, which lives: one node is led there. It knows nothing of who has
+    just logged in or out, and must not be believed."""
+    tally = Tally()
+    with database() as (primary, url), ExitStack() as replicas:
+        async with Forwarder(primary) as right, Forwarder(primary) as astray:
+            site = Site(binary, nodes=2, accounts=100, database=right.url(url), access_token_ttl_seconds=8)
+            site.nodes[1].environment = {"HALLPASS_DATABASE_URL": astray.url(url)}
+            async with site, Crowd(site, tally, pace=1.5) as crowd:
+                for _ in range(ASTRAY):
+                    replica = await follow(primary, replicas)
+                    await asyncio.to_thread(replica.fall_behind)
+                    owners = random.sample(crowd.living(), ENDED_EACH)
+                    latecomers = await asyncio.gather(*(log_in_elsewhere(crowd, visitor) for visitor in owners))
+                    astray.lead_to(replica)
+                    tally.count("faults")
+                    back = asyncio.get_running_loop().call_later(ASTRAY_SECONDS, astray.lead_to, primary)
+                    ends = [crowd.end(visitor) for visitor in random.sample(crowd.living(), ENDED_EACH)]
+                    looks = [latecomer.look("/account", site.nodes[1].port) for latecomer in latecomers]
+                    await asyncio.gather(*ends, *looks)
+                    await asyncio.sleep(max(0, back.when() - asyncio.get_running_loop().time()) + 2)
+                    for latecomer in latecomers:
+                        latecomer.browser.close()
+                await crowd.settle(LEAST_ASTRAY)
+    return tally, LEAST_ASTRAY
+
+
+async def log_in_elsewhere(crowd, visitor):
+    """On another device."""
+    elsewhere = Visitor(crowd, visitor.number)
+    assert await elsewhere.log_in()
+    return elsewhere
+
+
 async def follow(primary, replicas):
     return replicas.enter_context(await asyncio.to_thread(Replica, primary))
 
@@ -98,7 +139,9 @@ class Loss:
         await asyncio.gather(*(crowd.end(visitor) for visitor in undone))
         # their log-ins,
         owners = random.sample(crowd.living(), ENDED_EACH)
-        latecomers = await asyncio.gather(*(self.log_in(visitor) for visitor in owners))
+        latecomers = await asyncio.gather(*(log_in_elsewhere(crowd, visitor) for visitor in owners))
+        for latecomer in latecomers:
+            latecomer.state = ENDING
         while await transactions(self.primary) < self.first + LOST_EACH:
             await asyncio.sleep(0.2)
         # and these are ended when one node cannot hear of it.
@@ -133,13 +176,6 @@ class Loss:
         await asyncio.to_thread(self.replica.catch_up)
         await asyncio.to_thread(self.replica.fall_behind)
         self.first = await transactions(self.primary)
-
-    async def log_in(self, visitor):
-        """On another device."""
-        latecomer = Visitor(self.crowd, visitor.number)
-        latecomer.state = ENDING
-        assert await latecomer.log_in()
-        return latecomer
 
     async def settle_accounts(self, latecomers):
         """What is lost, and whether it may be. Returns whose session lives again."""
