@@ -67,20 +67,23 @@ fn shows_no_secret(config: &Config) {
 
 fn tells_no_secret(figment: &Figment, error: &ConfigError) {
     // Of a file that cannot be read nobody knows what is secret.
-    let is_elsewhere = figment.data().is_ok_and(|profiles| {
-        profiles.values().any(|table| table.iter().any(|(name, value)| name.contains(MARKER) || has_marker(value)))
+    let is_elsewhere = figment.data().is_ok_and(|mut profiles| {
+        profiles.values_mut().any(|table| {
+            // Others that are called so are none: `[default.limits]` may have a `secret` of Rocket's.
+            if let Some(Value::Dict(_, settings)) = table.get_mut("hallpass") {
+                settings.retain(|name, _| !SECRET.contains(&name.as_str()));
+            }
+            has_marker(&Value::from(table.clone()))
+        })
     });
     assert!(is_elsewhere || !error.to_string().contains(MARKER), "{error}");
 }
 
-/// Anywhere but in a setting whose value is not told.
 fn has_marker(value: &Value) -> bool {
     match value {
         Value::String(_, text) => text.contains(MARKER),
         Value::Array(_, values) => values.iter().any(has_marker),
-        Value::Dict(_, table) => table
-            .iter()
-            .any(|(name, value)| name.contains(MARKER) || (!SECRET.contains(&name.as_str()) && has_marker(value))),
+        Value::Dict(_, table) => table.iter().any(|(name, value)| name.contains(MARKER) || has_marker(value)),
         _ => false,
     }
 }

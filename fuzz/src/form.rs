@@ -15,9 +15,7 @@ pub fn run(data: &[u8]) {
     let expected: Vec<_> = form_urlencoded::parse(data).into_owned().collect();
     is_decoded_as_the_url_standard_says(&fields, &expected);
     faults_are_noted(&fields, &expected);
-    if expected.iter().all(|(_, value)| !value.contains(char::REPLACEMENT_CHARACTER)) {
-        encoded_again_it_says_the_same(&expected);
-    }
+    encoded_again_it_says_the_same(&expected);
     method_changes_by_the_first_field_alone(data);
 }
 
@@ -68,7 +66,7 @@ fn method_changes_by_the_first_field_alone(body: &[u8]) {
     assert_ne!(method, "HEAD", "a HEAD has no body to answer with");
     let first = body.split(|byte| *byte == b'&').find(|field| !field.is_empty()).unwrap_or_default();
     let name = first.split(|byte| *byte == b'=').next().unwrap_or_default();
-    // In Rocket's names of fields, these separate: `._method` and `[_method]` are `_method`.
-    let name: Vec<_> = name.iter().copied().filter(|byte| !b".[]:".contains(byte)).collect();
-    assert!(method == "POST" || name == b"_method", "{first:?} made a {method} of a POST");
+    // Of a name Rocket looks at the first part: `._method`, `[_method]` and `_method.x` are `_method`.
+    let part = name.split(|byte| b".[]".contains(byte)).find(|part| !part.is_empty()).unwrap_or_default();
+    assert!(method == "POST" || part == b"_method", "{first:?} made a {method} of a POST");
 }

@@ -139,7 +139,12 @@ fn ascii_domain(domain: &str) -> Option<String> {
         return None;
     }
     // UTS 46 maps before it composes: marks in another order would make another domain.
-    let ascii = idna::domain_to_ascii_strict(&domain.nfc().collect::<String>()).ok()?;
+    let composed: String = domain.nfc().collect();
+    // STD3 rules refuse `=`, `<` and `>`, but not what a stroke makes of them: they would be shown as they were typed.
+    if composed.contains(['\u{2260}', '\u{226E}', '\u{226F}']) {
+        return None;
+    }
+    let ascii = idna::domain_to_ascii_strict(&composed).ok()?;
     let (_, top) = ascii.rsplit_once('.')?;
     // No top-level domain is a number (RFC 3696 section 2): that would be an address of a machine.
     (!top.bytes().all(|byte| byte.is_ascii_digit())).then_some(ascii)
@@ -254,6 +259,9 @@ mod tests {
             ("anna@xn--zzzzzzzzzzz99999.org", Domain),
             ("anna@a\u{202e}b.org", Domain),
             ("anna@exam\u{ad}ple.org", Domain),
+            ("anna@a<\u{338}b.org", Domain),
+            ("anna@a>\u{31b}\u{338}b.org", Domain),
+            ("anna@a\u{226f}b.org", Domain),
             ("anna@example.org/x", Domain),
         ];
         for (typed, fault) in cases {

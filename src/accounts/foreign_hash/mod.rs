@@ -61,6 +61,9 @@ pub enum HashFault {
     Argon2Cost,
 }
 
+// None has room for any of the text.
+const _: () = assert!(size_of::<HashFault>() == 1);
+
 impl HashFault {
     /// The machine's word for it.
     pub fn code(self) -> &'static str {
