@@ -1,4 +1,4 @@
-//! What systemd is told, where a server has been started by it (https://www.freedesktop.org/software/systemd/man/sd_notify.html).
+//! What systemd is told, where it has started the server (sd_notify(3)).
 
 #[cfg(unix)]
 use sd_notify::NotifyState;
