@@ -17,7 +17,7 @@ pub async fn insert(db: &Db, transaction: &mut Transaction, now: Seconds, user: 
 }
 
 /// How far a reading of the changes got.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Position {
     /// Which server of PostgreSQL was read: since when its process runs. Each counts transactions for itself, also one
     /// that took over as another's replica.

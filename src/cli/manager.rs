@@ -22,6 +22,3 @@ fn tell(state: NotifyState) {
 
 #[cfg(not(unix))]
 pub fn is_ready() {}
-
-#[cfg(not(unix))]
-pub fn is_stopping() {}

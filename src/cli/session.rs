@@ -38,10 +38,10 @@ pub async fn run(site: &Site, command: SessionCommand) -> Done {
                 site.sessions.list(&site.accounts.by_email(&email).await?.id).await?.iter().for_each(say_session);
                 return Ok(());
             }
-            let mut lot = site.sessions.list_everyones(None).await?;
-            while let Some(last) = lot.last() {
-                lot.iter().for_each(say_session);
-                lot = site.sessions.list_everyones(Some(last)).await?;
+            let mut page = site.sessions.page(None).await?;
+            while let Some(last) = page.last() {
+                page.iter().for_each(say_session);
+                page = site.sessions.page(Some(last)).await?;
             }
         }
         SessionCommand::End { session } => {

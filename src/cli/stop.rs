@@ -11,6 +11,7 @@ use rocket::tokio::{
     time::timeout,
 };
 
+#[cfg(unix)]
 use super::manager;
 use crate::http::in_flight::InFlight;
 

@@ -1,3 +1,5 @@
+//! The setting `database_url`: which addresses are one, and how one is shown.
+
 use url::Url;
 
 /// None unless the engine is known and would understand all of it.

@@ -1,3 +1,5 @@
+//! The setting `public_url`.
+
 use url::{Host, Url};
 
 /// The address stands twice in each token: with a longer one, a cookie that carries an RS256 token would pass 1 KiB.

@@ -1,3 +1,5 @@
+//! Master secrets, as settings bring them.
+
 use std::fmt;
 
 /// In bytes. 32 characters hold 128 bits even in hex.

@@ -68,15 +68,24 @@ async fn at_first<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Res
     answer.map_err(OpenError::Connect)
 }
 
-/// A node that is frozen in the middle of a transaction must not keep the others waiting. And a replica, which an address
-/// may lead to for a while, knows nothing of who has just logged in or out.
 async fn prepare(connection: &mut AnyConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    limit_waiting(connection, patience).await?;
+    refuse_a_replica(connection).await
+}
+
+/// A node that is frozen in the middle of a transaction must not keep the others waiting.
+async fn limit_waiting(connection: &mut AnyConnection, patience: Duration) -> Result<(), sqlx::Error> {
     let settings = format!(
         "set application_name = 'hallpass'; set client_min_messages = error; set statement_timeout = {0}; \
          set lock_timeout = {0}; set idle_in_transaction_session_timeout = {0}",
         patience.as_millis()
     );
     connection.execute(sqlx::AssertSqlSafe(settings)).await?;
+    Ok(())
+}
+
+/// An address may lead to one for a while. It knows nothing of who has just logged in or out.
+async fn refuse_a_replica(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     match connection.fetch_one("select pg_is_in_recovery()").await?.try_get(0)? {
         true => Err(sqlx::Error::Configuration("this server is a replica, which may lag behind its primary".into())),
         false => Ok(()),

@@ -13,7 +13,8 @@ const KEPT_AFTER_END: Seconds = 30 * DAY;
 const LISTED_MAX: i64 = 200;
 
 /// Of everyone's: a site may have more than fit into memory, or into the time of one statement.
-const LISTED_AT_ONCE: i64 = 10_000;
+#[doc(hidden)]
+pub const PAGE: i64 = 10_000;
 
 /// Users whose sessions end in one transaction when everyone's do.
 #[doc(hidden)]
@@ -32,9 +33,9 @@ impl Sessions {
         Ok(store::count_live_of_user(&self.db, user, self.clock.now()).await?)
     }
 
-    /// The live sessions of everyone that follow one, or the first: a lot of them, for the operator. Empty at the end.
-    pub async fn list_everyones(&self, after: Option<&Session>) -> Result<Vec<Session>, SessionError> {
-        Ok(store::live_page(&self.db, after, self.clock.now(), LISTED_AT_ONCE).await?)
+    /// The live sessions of everyone that follow one, or the first; empty at the end.
+    pub async fn page(&self, after: Option<&Session>) -> Result<Vec<Session>, SessionError> {
+        Ok(store::live_page(&self.db, after, self.clock.now(), PAGE).await?)
     }
 
     /// Ends one session of a user, who may have ended it before; false if they never had it.

@@ -1,3 +1,5 @@
+//! Argon2, in the notation of the PHC string format or of Django.
+
 use std::borrow::Cow;
 
 use argon2::Params;
@@ -7,10 +9,10 @@ use super::{HashFault, OUTPUT_MIN};
 use crate::config::{ARGON2_ITERATIONS_MAX, ARGON2_MEMORY_KIB_MAX};
 
 /// The first recommendation of RFC 9106.
-const ARGON2_MEMORY_KIB_ACCEPTED: u32 = 2 << 20;
+pub const ARGON2_MEMORY_KIB_ACCEPTED: u32 = 2 << 20;
 /// In KiB, of all passes together.
-const ARGON2_WORK_ACCEPTED: u64 = 4 << 20;
-const ARGON2_PARALLELISM_ACCEPTED: u32 = 64;
+pub const ARGON2_WORK_ACCEPTED: u64 = 4 << 20;
+pub const ARGON2_PARALLELISM_ACCEPTED: u32 = 64;
 
 /// A PHC string that names its version.
 pub struct Argon2<'t> {

@@ -1,3 +1,5 @@
+//! bcrypt, as crypt(3), Django and passlib write it.
+
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::alphabet;

@@ -18,10 +18,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use self::argon2::Argon2;
+use self::argon2::{ARGON2_MEMORY_KIB_ACCEPTED, ARGON2_PARALLELISM_ACCEPTED, ARGON2_WORK_ACCEPTED, Argon2};
 use self::bcrypt::{BCRYPT_COST_MAX, Bcrypt, Before};
 use self::pbkdf2::{PBKDF2_ROUNDS_MAX, Pbkdf2};
-use self::scrypt::Scrypt;
+use self::scrypt::{SCRYPT_BLOCKS_MAX, SCRYPT_MEMORY_MAX, SCRYPT_WORK_MAX, Scrypt};
 use super::hasher::{PasswordError, Verdict};
 use super::password::normalised;
 
@@ -52,11 +52,13 @@ pub enum HashFault {
     #[error("Checking this hash would cost too much. PBKDF2 is accepted with 1 to {PBKDF2_ROUNDS_MAX} iterations.")]
     Pbkdf2Cost,
     #[error(
-        "Checking this hash would cost too much. scrypt is accepted with 128·N·r of at most 1 GiB, 128·r·p of at most 16 MiB, and 128·N·r·p of at most 2 GiB."
+        "Checking this hash would cost too much. scrypt is accepted with 128·N·r of at most {} GiB, 128·r·p of at most {} MiB, and 128·N·r·p of at most {} GiB.",
+        SCRYPT_MEMORY_MAX >> 30, SCRYPT_BLOCKS_MAX >> 20, SCRYPT_WORK_MAX >> 30
     )]
     ScryptCost,
     #[error(
-        "Checking this hash would cost too much. Argon2 is accepted with at most 2 GiB of memory, 4 GiB in all passes together, and 64 lanes."
+        "Checking this hash would cost too much. Argon2 is accepted with at most {} GiB of memory, {} GiB in all passes together, and {ARGON2_PARALLELISM_ACCEPTED} lanes.",
+        ARGON2_MEMORY_KIB_ACCEPTED >> 20, ARGON2_WORK_ACCEPTED >> 20
     )]
     Argon2Cost,
 }

@@ -1,3 +1,5 @@
+//! PBKDF2, as the PHC string format, passlib, Django and Werkzeug write it.
+
 use std::num::NonZeroU32;
 
 use aws_lc_rs::pbkdf2;

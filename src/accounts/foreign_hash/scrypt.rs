@@ -1,14 +1,16 @@
+//! scrypt, as the PHC string format, passlib, Django and Werkzeug write it.
+
 use base64::Engine;
 use zeroize::Zeroizing;
 
 use super::{BASE64, HashFault, PasswordError, Verdict, are_equal, number, verdict};
 
 /// In bytes, 128·N·r.
-const SCRYPT_MEMORY_MAX: u64 = 1 << 30;
+pub const SCRYPT_MEMORY_MAX: u64 = 1 << 30;
 /// In bytes, 128·N·r·p.
-const SCRYPT_WORK_MAX: u64 = 2 << 30;
+pub const SCRYPT_WORK_MAX: u64 = 2 << 30;
 /// In bytes, 128·r·p, which is memory besides.
-const SCRYPT_BLOCKS_MAX: u64 = 16 << 20;
+pub const SCRYPT_BLOCKS_MAX: u64 = 16 << 20;
 
 pub struct Scrypt {
     params: scrypt::Params,
