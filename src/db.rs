@@ -25,6 +25,7 @@ use crate::config::{Config, DATABASE_TIMEOUT_MAX_SECONDS};
 pub use copy::{check_source, check_target, copy};
 use error::within;
 pub use error::{BackupError, DbError, OpenError};
+use postgres::Met;
 pub use postgres::Notices;
 pub use transaction::Transaction;
 use writer::Writer;
@@ -60,7 +61,7 @@ pub struct Db {
 #[derive(Clone, Debug)]
 enum Engine {
     Sqlite(Writer),
-    Postgres { url: Arc<str> },
+    Postgres { url: Arc<str>, met: Arc<Met> },
 }
 
 impl Db {
@@ -73,8 +74,9 @@ impl Db {
             let engine = Engine::Sqlite(Writer::start(write.clone(), patience));
             return Ok(Self { read, write, engine, patience });
         }
-        let pool = postgres::open(config, patience).await?;
-        let engine = Engine::Postgres { url: config.database_url.as_str().into() };
+        let met = Arc::default();
+        let pool = postgres::open(config, &met, patience).await?;
+        let engine = Engine::Postgres { url: config.database_url.as_str().into(), met };
         Ok(Self { read: pool.clone(), write: pool, engine, patience })
     }
 
@@ -131,7 +133,7 @@ impl Db {
     async fn run(&self, migrations: &Migrator) -> Result<(), MigrateError> {
         match &self.engine {
             Engine::Sqlite(_) => sqlite::migrate(&self.write, migrations).await,
-            Engine::Postgres { url } => postgres::migrate(url, migrations).await,
+            Engine::Postgres { url, .. } => postgres::migrate(url, migrations).await,
         }
     }
 
@@ -181,6 +183,14 @@ impl Db {
         matches!(self.engine, Engine::Postgres { .. })
     }
 
+    /// How many connections have been made to a server that could have been replaced, or have crashed, meanwhile.
+    pub(crate) fn connections(&self) -> u64 {
+        match &self.engine {
+            Engine::Sqlite(_) => 0,
+            Engine::Postgres { met, .. } => met.connections(),
+        }
+    }
+
     /// What time it is for the database server; none where that is this machine.
     pub async fn time(&self) -> Result<Option<Seconds>, DbError> {
         match self.engine {
@@ -208,7 +218,7 @@ impl Db {
     pub fn notices(&self) -> Notices {
         match &self.engine {
             Engine::Sqlite(_) => Notices::none(),
-            Engine::Postgres { url } => Notices::of(url),
+            Engine::Postgres { url, .. } => Notices::of(url),
         }
     }
 

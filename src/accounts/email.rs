@@ -130,7 +130,8 @@ fn is_filler(c: char) -> bool {
 /// What UTS 46 drops from a domain without a word: it would be shown, and mailed to, but not compared.
 fn is_dropped(c: char) -> bool {
     is_filler(c)
-        || matches!(c, '\u{AD}' | '\u{200B}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{1BCA0}'..='\u{1BCA3}')
+        || matches!(c, '\u{AD}' | '\u{200B}' | '\u{2060}'..='\u{2064}' | '\u{206A}'..='\u{206F}' | '\u{FEFF}'
+            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}')
 }
 
 /// The domain in lower-case A-labels, by UTS 46 with STD3 rules, checked hyphens and DNS lengths.
@@ -139,12 +140,11 @@ fn ascii_domain(domain: &str) -> Option<String> {
         return None;
     }
     // UTS 46 maps before it composes: marks in another order would make another domain.
-    let composed: String = domain.nfc().collect();
+    let ascii = idna::domain_to_ascii_strict(&domain.nfc().collect::<String>()).ok()?;
     // STD3 rules refuse `=`, `<` and `>`, but not what a stroke makes of them: they would be shown as they were typed.
-    if composed.contains(['\u{2260}', '\u{226E}', '\u{226F}']) {
+    if idna::domain_to_unicode(&ascii).0.contains(['\u{2260}', '\u{226E}', '\u{226F}']) {
         return None;
     }
-    let ascii = idna::domain_to_ascii_strict(&composed).ok()?;
     let (_, top) = ascii.rsplit_once('.')?;
     // No top-level domain is a number (RFC 3696 section 2): that would be an address of a machine.
     (!top.bytes().all(|byte| byte.is_ascii_digit())).then_some(ascii)
@@ -262,6 +262,11 @@ mod tests {
             ("anna@a<\u{338}b.org", Domain),
             ("anna@a>\u{31b}\u{338}b.org", Domain),
             ("anna@a\u{226f}b.org", Domain),
+            ("anna@a<\u{206a}\u{338}b.org", Domain),
+            ("anna@a\u{ff1c}\u{338}b.org", Domain),
+            ("anna@xn--ab-tjv.org", Domain),
+            ("anna@exam\u{206a}ple.org", Domain),
+            ("anna@exam\u{1d173}ple.org", Domain),
             ("anna@example.org/x", Domain),
         ];
         for (typed, fault) in cases {

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use crate::clock::{Clock, MINUTE, Seconds};
 use crate::db::{Db, DbError, SEEN_WITHIN, Transaction};
 use crate::id::UserId;
-use store::Position;
 
 /// Numbers that accounts share: two of a million seldom change within the same minutes.
 const NUMBERS: usize = 1 << 14;
@@ -57,8 +56,10 @@ struct Inner {
     hasher: RandomState,
     /// The changes that have been heard of, with their times.
     heard: Mutex<HashMap<String, Seconds>>,
-    /// How far the last reading got.
-    position: Mutex<Position>,
+    /// What the last reading reached, in the order of PostgreSQL's transactions.
+    reached: AtomicI64,
+    /// How many connections there had been by then.
+    connections: AtomicU64,
     began: Instant,
     /// In milliseconds since `began`, and one more: when changes were last heard of; 0 for never.
     heard_at: AtomicU64,
@@ -79,7 +80,8 @@ impl Changes {
             numbers: (0..NUMBERS).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
             heard: Mutex::default(),
-            position: Mutex::default(),
+            reached: AtomicI64::new(0),
+            connections: AtomicU64::new(0),
             began: Instant::now(),
             heard_at: AtomicU64::new(0),
             heard_at_time: AtomicI64::new(0),
@@ -125,11 +127,13 @@ impl Changes {
         // Before the reading: what is changed while it goes on belongs to the next.
         let (began, now) = (self.0.began.elapsed(), self.0.clock.now());
         let since = now - LOOK_BACK;
-        let before = self.position().clone();
-        let reading = store::read(&self.0.db, since, before.xact).await?;
-        // A replica that took over may lack the last commits: of what was read before, nothing need be true, and what
-        // has changed there meanwhile may have numbers that were given before.
-        if !self.heard_within(PAUSE_MAX) || reading.position.server != before.server {
+        let reading = store::read(&self.0.db, since, self.0.reached.load(Ordering::Acquire)).await?;
+        // After the reading, which may have taken a new one. Behind it may be a replica that took over, or a server that
+        // crashed: either may lack the last commits, so that nothing that was read before need be true, and give their
+        // numbers to what has changed since.
+        let connections = self.0.db.connections();
+        let is_the_same_server = self.0.connections.swap(connections, Ordering::AcqRel) == connections;
+        if !self.heard_within(PAUSE_MAX) || !is_the_same_server {
             self.apply(&UserId::from_text(EVERYONE));
         }
         let mut heard = self.heard();
@@ -139,7 +143,7 @@ impl Changes {
                 self.apply(&user);
             }
         }
-        *self.position() = reading.position;
+        self.0.reached.store(reading.reached, Ordering::Release);
         self.0.heard_at_time.store(now, Ordering::Release);
         self.0.heard_at.store(began.as_millis() as u64 + 1, Ordering::Release);
         Ok(())
@@ -147,10 +151,6 @@ impl Changes {
 
     fn heard(&self) -> MutexGuard<'_, HashMap<String, Seconds>> {
         self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn position(&self) -> MutexGuard<'_, Position> {
-        self.0.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn heard_within(&self, time: Duration) -> bool {

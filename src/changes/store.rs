@@ -16,42 +16,28 @@ pub async fn insert(db: &Db, transaction: &mut Transaction, now: Seconds, user: 
     Ok(id)
 }
 
-/// How far a reading of the changes got.
-#[derive(Clone, Default)]
-pub struct Position {
-    /// Which server of PostgreSQL was read: since when its process runs. Each counts transactions for itself, also one
-    /// that took over as another's replica.
-    pub server: String,
-    /// The oldest transaction that had not ended.
-    pub xact: i64,
-}
-
 /// What can be read now and could not at an earlier reading: the ids of changes, their times and accounts.
 pub struct Reading {
     pub changes: Vec<(String, Seconds, UserId)>,
     /// For the next reading.
-    pub position: Position,
+    pub reached: i64,
 }
 
-/// On PostgreSQL, the changes of transactions that had not been seen to end at the reading before, which got as far as
-/// `xact`, however long they took. Else, and of what says nothing of its transaction, those since `since`.
-pub async fn read(db: &Db, since: Seconds, xact: i64) -> Result<Reading, DbError> {
+/// On PostgreSQL, the changes of transactions that had not been seen to end when `reached` was read, however long they
+/// took. Else, and of what says nothing of its transaction, those since `since`.
+pub async fn read(db: &Db, since: Seconds, reached: i64) -> Result<Reading, DbError> {
     let statement = if db.is_postgres() {
         "select '' as id, cast(0 as bigint) as at, '' as user_id,
-                cast(extract(epoch from pg_postmaster_start_time()) as text) as server,
-                cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint) as xact
+                cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint) as reached
          union all
-         select id, at, user_id, '', cast(0 as bigint) from changes
-         where xact >= $2 or (xact is null and at >= $1)"
+         select id, at, user_id, cast(0 as bigint) from changes where xact >= $2 or (xact is null and at >= $1)"
     } else {
-        "select id, at, user_id, '' as server, $2 as xact from changes where at >= $1"
+        "select id, at, user_id, $2 as reached from changes where at >= $1"
     };
-    let mut reading = Reading { changes: Vec::new(), position: Position::default() };
-    for row in db.fetch_all(sqlx::query(statement).bind(since).bind(xact)).await? {
+    let mut reading = Reading { changes: Vec::new(), reached };
+    for row in db.fetch_all(sqlx::query(statement).bind(since).bind(reached)).await? {
         match row.try_get::<String, _>("id")? {
-            id if id.is_empty() => {
-                reading.position = Position { server: row.try_get("server")?, xact: row.try_get("xact")? }
-            }
+            id if id.is_empty() => reading.reached = row.try_get("reached")?,
             id => {
                 reading.changes.push((id, row.try_get("at")?, UserId::from_text(row.try_get::<String, _>("user_id")?)))
             }

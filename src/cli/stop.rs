@@ -30,8 +30,8 @@ pub fn on_sigterm(shutdown: Shutdown, in_flight: InFlight, delay: Duration) {
         match signal(SignalKind::terminate()) {
             Ok(mut signal) => {
                 signal.recv().await;
-                manager::is_stopping();
                 in_flight.stop_soon();
+                manager::is_stopping();
                 let _ = timeout(delay, signal.recv()).await;
                 shutdown.notify();
             }

@@ -1,7 +1,9 @@
 //! The engine for several nodes: a server, on this machine or elsewhere.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -32,29 +34,77 @@ const ROUNDS: u32 = 8;
 /// Before another attempt to be told: until then, who wants to know asks.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// As long as a connection to a replica is waited for before it is refused: less than anybody waits for a connection.
+const REPLICA_AGAIN_AFTER: Duration = Duration::from_millis(700);
+
+/// While a migration goes on, or waits for another node's.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
+
 const CHANNEL: &str = "hallpass_changes";
 pub const NOTIFY: &str = "select pg_notify('hallpass_changes', '')";
 pub const TIME: &str = "select cast(extract(epoch from clock_timestamp()) as bigint) as time";
+/// What has been answered must outlive a crash. How many replicas are waited for is left to who runs the server.
+const DURABLE: &str =
+    "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'";
+/// An address may lead to a replica for a while, which knows nothing of who has just logged in or out.
+const SERVER: &str = "select cast(extract(epoch from pg_postmaster_start_time()) as text) as started,
+                             pg_is_in_recovery() as is_replica";
 pub const TABLES: &str = "select cast(tablename as text) as name from pg_tables where schemaname = current_schema()";
 
-pub async fn open(config: &Config, patience: Duration) -> Result<AnyPool, OpenError> {
+/// The servers that the address has led to.
+#[derive(Debug, Default)]
+pub struct Met {
+    connections: AtomicU64,
+    /// The last one, by the start of its process, and since when.
+    last: Mutex<Option<(String, Instant)>>,
+}
+
+impl Met {
+    /// How many connections have been made. As long as there is no new one, it is the same server, which has not crashed.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Acquire)
+    }
+
+    fn note(&self, server: String) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_none_or(|(known, _)| *known != server) {
+            *last = Some((server, Instant::now()));
+        }
+        self.connections.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether a connection of that age leads to the one before, which may live on without knowing that it is replaced.
+    fn is_outdated(&self, age: Duration) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(|(_, since)| age > since.elapsed())
+    }
+}
+
+pub async fn open(config: &Config, met: &Arc<Met>, patience: Duration) -> Result<AnyPool, OpenError> {
     // A pool would try again until its time is over, and not say why.
     let mut first = at_first(async {
         let mut first = AnyConnection::connect(&config.database_url).await?;
-        prepare(&mut first, patience).await?;
+        prepare(&mut first, met, patience).await?;
         Ok(first)
     })
     .await?;
     warn_if_unverified(&config.database_url);
+    let (known, noted) = (Arc::clone(met), Arc::clone(met));
     let pool = AnyPoolOptions::new()
         .max_connections(config.database_connections.unwrap_or(CONNECTIONS))
         .acquire_timeout(patience)
         .test_before_acquire(false)
         .before_acquire(move |connection, seen| {
-            Box::pin(async move { Ok(seen.idle_for < TRUSTED_FOR || answers(connection, patience).await) })
+            let is_outdated = known.is_outdated(seen.age);
+            Box::pin(
+                async move { Ok(!is_outdated && (seen.idle_for < TRUSTED_FOR || answers(connection, patience).await)) },
+            )
         })
         .after_release(move |connection, _| Box::pin(async move { Ok(is_at_rest(connection, patience).await) }))
-        .after_connect(move |connection, _| Box::pin(prepare(connection, patience)))
+        .after_connect(move |connection, _| {
+            let met = Arc::clone(&noted);
+            Box::pin(async move { prepare(connection, &met, patience).await })
+        })
         .connect(&config.database_url)
         .await
         .map_err(OpenError::Connect)?;
@@ -68,9 +118,17 @@ async fn at_first<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Res
     answer.map_err(OpenError::Connect)
 }
 
-async fn prepare(connection: &mut AnyConnection, patience: Duration) -> Result<(), sqlx::Error> {
+async fn prepare(connection: &mut AnyConnection, met: &Met, patience: Duration) -> Result<(), sqlx::Error> {
     limit_waiting(connection, patience).await?;
-    refuse_a_replica(connection).await
+    connection.execute(DURABLE).await?;
+    let row = connection.fetch_one(SERVER).await?;
+    if row.try_get("is_replica")? {
+        // The pool tries again at once.
+        sleep(REPLICA_AGAIN_AFTER).await;
+        return Err(sqlx::Error::Configuration("this server is a replica, which may lag behind its primary".into()));
+    }
+    met.note(row.try_get("started")?);
+    Ok(())
 }
 
 /// A node that is frozen in the middle of a transaction must not keep the others waiting.
@@ -82,14 +140,6 @@ async fn limit_waiting(connection: &mut AnyConnection, patience: Duration) -> Re
     );
     connection.execute(sqlx::AssertSqlSafe(settings)).await?;
     Ok(())
-}
-
-/// An address may lead to one for a while. It knows nothing of who has just logged in or out.
-async fn refuse_a_replica(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    match connection.fetch_one("select pg_is_in_recovery()").await?.try_get(0)? {
-        true => Err(sqlx::Error::Configuration("this server is a replica, which may lag behind its primary".into())),
-        false => Ok(()),
-    }
 }
 
 /// Whether a pooler in between lends the server's sessions for a transaction at a time. Then one of the two soon meets
@@ -131,7 +181,13 @@ fn warn_if_unverified(url: &str) {
 /// ends.
 pub async fn migrate(url: &str, migrations: &Migrator) -> Result<(), MigrateError> {
     let connection = AnyPoolOptions::new().max_connections(1).connect(url).await?;
-    let done = migrations.run(&connection).await;
+    let mut run = pin!(migrations.run(&connection));
+    let done = loop {
+        match timeout(TOLD_EVERY, &mut run).await {
+            Ok(done) => break done,
+            Err(_) => tracing::warn!("still waiting for the tables to be brought to this version"),
+        }
+    };
     connection.close().await;
     done
 }

@@ -121,7 +121,7 @@ pub async fn users_with_sessions(db: &Db, after: Option<&UserId>, most: i64) -> 
 pub async fn live_page(db: &Db, after: Option<&Session>, now: Seconds, most: i64) -> Result<Vec<Session>, DbError> {
     let statement = sqlx::query(select!(
         "where s.revoked_at is null and s.idle_expires_at > $1 and s.expires_at > $1 and u.locked_at is null
-               and (s.user_id, s.id) > ($2, $3)
+               and (s.user_id, s.id) > ($2, $3) and u.id >= $2
          order by s.user_id, s.id limit $4"
     ))
     .bind(now)
