@@ -120,7 +120,7 @@ async def log_in_elsewhere(crowd, visitor):
 
 
 async def follow(primary, replicas):
-    return replicas.enter_context(await asyncio.to_thread(Replica, primary))
+    return await asyncio.to_thread(replicas.enter_context, Replica(primary))
 
 
 class Loss:
