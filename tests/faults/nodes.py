@@ -110,6 +110,14 @@ class Site:
         self.ports = [node.port for node in self.nodes]
 
     async def __aenter__(self):
+        try:
+            await self._open()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _open(self):
         accounts = self.folder / "accounts.csv"
         with open(accounts, "w", newline="") as file:
             rows = csv.writer(file)
@@ -120,7 +128,6 @@ class Site:
         accounts.unlink()
         for node in self.nodes:
             await node.start()
-        return self
 
     async def __aexit__(self, *_):
         for node in self.nodes:
