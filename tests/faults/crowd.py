@@ -6,6 +6,7 @@ import random
 import re
 import time
 
+from client import csrf_token
 from clients import Browser, Cut, claims_of
 from nodes import EMAIL, NAME
 from server import PASSWORD
@@ -18,7 +19,6 @@ GIVEN_UP_AFTER = 120
 AT_ONCE = 40
 LABELS = re.compile(r"(?:Visitor|Newcomer) \d+")
 EMAILS = re.compile(r"[\w.]+@example\.org")
-FORM_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 class Visitor:
@@ -68,7 +68,7 @@ class Visitor:
         async with self.crowd.log_ins:
             page = await self.ask("GET", "/login")
             if page.status == 200:
-                self.form_token = FORM_TOKEN.search(page.text).group(1)
+                self.form_token = csrf_token(page.text)
                 fields = {"csrf_token": self.form_token, "email": self.email, "password": PASSWORD}
                 page = await self.ask("POST", "/login", fields | random.choice(({}, {"remember": "on"})))
             return page.status == 303 and page.location == "/account"
@@ -77,7 +77,7 @@ class Visitor:
         """Whether the account exists now."""
         page = await self.ask("GET", "/register")
         if page.status == 200:
-            self.form_token = FORM_TOKEN.search(page.text).group(1)
+            self.form_token = csrf_token(page.text)
             fields = {"csrf_token": self.form_token, "name": self.label, "email": self.email, "password": PASSWORD}
             page = await self.ask("POST", "/register", fields)
         if page.status == 303 and page.location == "/account":
@@ -287,7 +287,7 @@ class Crowd:
     async def end_by_device(self, visitor):
         """By its owner, on another one."""
         device = Visitor(self, visitor.number)
-        while not (await device.log_in() and FORM_TOKEN.search((await device.ask("GET", "/account")).text)):
+        while not (await device.log_in() and (await device.ask("GET", "/account")).status == 200):
             pass
         form = {"csrf_token": device.form_token}
         answer = await device.ask("POST", f"/account/sessions/{visitor.browser.session}/end", form)

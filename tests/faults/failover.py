@@ -20,12 +20,12 @@ LOSSES = 2
 # The newest transactions of a primary, which its replica never has.
 LOST_EACH = 300
 ENDED_EACH = 6
-# How long one node has no database: less than the pause after which it believes nothing that it remembers.
-LATE_SECONDS = 3
+# How long one node has no database at most, when it is slow to end what that node is not to hear of: it connects before
+# the pause is over after which it believes nothing that it remembers (PAUSE_MAX in src/changes).
+LATE_SECONDS = 4
 LEAST_LOST = {"rotations": 300, "faults": LOSSES, "unavailable": 20, "ended": 30, "refused": 200, "saved": 100,
               "registered": 5, "transactions lost": LOSSES * LOST_EACH, "names lost": 10, "accounts lost": 5,
-              "ends lost": LOSSES * ENDED_EACH, "log-ins lost": LOSSES * ENDED_EACH, "ended unheard": 3}
-
+              "ends lost": LOSSES * ENDED_EACH, "log-ins lost": LOSSES * ENDED_EACH, "ended unheard": 1}
 
 ASTRAY = 2
 # Longer than a node waits for its database, so that it cannot only wait.
@@ -86,8 +86,8 @@ async def with_the_newest_lost(binary):
 
 
 async def led_astray(binary):
-    """Somebody takes a replica that lags for the primary, which lives: one node is led there. It knows nothing of who has
-    just logged in or out, and must not be believed."""
+    """Somebody takes a replica that lags for the primary, which lives: one node is led there. It knows nothing of who
+    has just logged in or out, and must not be believed."""
     tally = Tally()
     with database() as (primary, url), ExitStack() as replicas:
         async with Forwarder(primary) as right, Forwarder(primary) as astray:
@@ -120,7 +120,7 @@ async def log_in_elsewhere(crowd, visitor):
 
 
 async def follow(primary, replicas):
-    return replicas.enter_context(await asyncio.to_thread(Replica, primary))
+    return await asyncio.to_thread(replicas.enter_context, Replica(primary))
 
 
 class Loss:
@@ -163,8 +163,12 @@ class Loss:
         await asyncio.gather(self.lead_late(late, victims), *ends)
 
     async def lead_late(self, late, victims):
-        await asyncio.sleep(self.tally.lost_at + LATE_SECONDS - time.monotonic())
-        self.tally.count("ended unheard", sum(visitor.state is ENDED for visitor in victims))
+        """As soon as they have all ended."""
+        unheard = 0
+        while unheard < len(victims) and time.monotonic() < self.tally.lost_at + LATE_SECONDS:
+            await asyncio.sleep(0.05)
+            unheard = sum(visitor.state is ENDED for visitor in victims)
+        self.tally.count("ended unheard", unheard)
         late.lead_to(self.replica)
         self.site.ports = [node.port for node in self.site.nodes]
 

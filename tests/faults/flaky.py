@@ -3,50 +3,32 @@
 import asyncio
 import random
 
+from relay import Relay
+
 ONE_IN = 10
 PLACES = ("before it", "head", "token", "body")
 
 
-class Flaky:
-    """`port` is where visitors come in. What is broken off is counted, by the place too."""
+class Flaky(Relay):
+    """What it breaks off is counted, by the place too."""
 
     def __init__(self, node, tally):
+        super().__init__()
         self.node, self.tally = node, tally
-        self.open = {}
-
-    async def __aenter__(self):
-        self.server = await asyncio.start_server(self._carry, "127.0.0.1", 0, backlog=1000)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_):
-        self.server.close()
-        for task, writer in list(self.open.items()):
-            writer.transport.abort()
-            await task
 
     async def _carry(self, reader, writer):
-        upstream = None
-        self.open[asyncio.current_task()] = writer
+        upstream, onward = await asyncio.open_connection("127.0.0.1", self.node.port)
         try:
-            upstream = await asyncio.open_connection("127.0.0.1", self.node.port)
-            while True:
+            end = None
+            while end is None:
                 head, body = await message(reader)
-                upstream[1].write(head + body)
-                head, body = await message(upstream[0])
+                onward.write(head + body)
+                head, body = await message(upstream)
                 end = self._end(head, body)
                 writer.write((head + body)[:end])
                 await writer.drain()
-                if end is not None:
-                    break
-        except (OSError, EOFError):
-            pass
         finally:
-            # In order, so that what was sent before arrives.
-            writer.close()
-            del self.open[asyncio.current_task()]
-            if upstream:
-                upstream[1].transport.abort()
+            onward.transport.abort()
 
     def _end(self, head, body):
         """How many bytes get through; none for all of them."""

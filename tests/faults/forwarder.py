@@ -2,24 +2,15 @@
 
 import asyncio
 
+from relay import Relay
 
-class Forwarder:
+
+class Forwarder(Relay):
     """`async with Forwarder(postgres) as address:` leads there, until it leads elsewhere."""
 
     def __init__(self, postgres):
+        super().__init__()
         self.led_to = postgres
-        self.open = {}
-
-    async def __aenter__(self):
-        self.server = await asyncio.start_server(self._carry, "127.0.0.1", 0, backlog=1000)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_):
-        self.server.close()
-        for task, writer in list(self.open.items()):
-            writer.transport.abort()
-            await task
 
     def lead_to(self, postgres):
         """From now on; connections to another server are cut."""
@@ -30,18 +21,13 @@ class Forwarder:
 
     def url(self, direct):
         """Of the same database, by way of here."""
-        return direct.replace(f":{self.led_to.port}/", f":{self.port}/")
+        before, led_there, after = direct.partition(f":{self.led_to.port}/")
+        assert led_there, f"{direct} does not lead to port {self.led_to.port}"
+        return f"{before}:{self.port}/{after}"
 
     async def _carry(self, reader, writer):
-        self.open[asyncio.current_task()] = writer
-        try:
-            upstream, onward = await asyncio.open_connection("127.0.0.1", self.led_to.port)
-            await asyncio.gather(pass_on(reader, onward), pass_on(upstream, writer))
-        except OSError:
-            # Nobody is there.
-            writer.close()
-        finally:
-            del self.open[asyncio.current_task()]
+        upstream, onward = await asyncio.open_connection("127.0.0.1", self.led_to.port)
+        await asyncio.gather(pass_on(reader, onward), pass_on(upstream, writer))
 
 
 async def pass_on(reader, writer):

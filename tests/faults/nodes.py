@@ -11,6 +11,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from node import CHEAP, variables
 from ports import free_port
 from postgres import Postgres
 from server import CHEAP_HASH
@@ -93,23 +94,29 @@ class Site:
         self.environment = {
             "PATH": os.environ["PATH"],
             "ROCKET_ADDRESS": "127.0.0.1",
-            "HALLPASS_DATABASE_URL": database or f"sqlite:{self.folder}/data/hallpass.db",
-            "HALLPASS_SECRET": secrets.token_hex(32),
-            # All nodes are one site.
-            "HALLPASS_PUBLIC_URL": "http://localhost:8000",
-            # Each visitor has an address of their own.
-            "HALLPASS_TRUSTED_PROXIES": "127.0.0.1",
-            # A setting like any other: what is tested here is not how long Argon2 takes.
-            "HALLPASS_ARGON2_MEMORY_KIB": "8",
-            "HALLPASS_ARGON2_ITERATIONS": "1",
             "RUST_LOG": os.environ.get("FAULTS_LOG", "warn,hallpass::request=off,hallpass::security=info"),
         }
-        self.environment |= {f"HALLPASS_{name.upper()}": str(value) for name, value in settings.items()}
+        self.environment |= variables(CHEAP | {
+            "database_url": database or f"sqlite:{self.folder}/data/hallpass.db",
+            "secret": secrets.token_hex(32),
+            # All nodes are one site.
+            "public_url": "http://localhost:8000",
+            # Each visitor has an address of their own.
+            "trusted_proxies": "127.0.0.1",
+        } | settings)
         self.nodes = [Node(self, number) for number in range(nodes)]
         # Where visitors come in: the nodes, or what stands before them.
         self.ports = [node.port for node in self.nodes]
 
     async def __aenter__(self):
+        try:
+            await self._open()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _open(self):
         accounts = self.folder / "accounts.csv"
         with open(accounts, "w", newline="") as file:
             rows = csv.writer(file)
@@ -120,7 +127,6 @@ class Site:
         accounts.unlink()
         for node in self.nodes:
             await node.start()
-        return self
 
     async def __aexit__(self, *_):
         for node in self.nodes:

@@ -1,7 +1,10 @@
 """PostgreSQL that is restarted, crashes, does not answer, or is away for half a minute."""
 
 import asyncio
+import os
 import random
+import signal
+from contextlib import suppress
 
 from crowd import Crowd
 from nodes import Site, database
@@ -37,11 +40,11 @@ async def of_postgres(binary):
 
 
 async def restart(postgres, away_seconds=2):
-    await stop(postgres, "INT", away_seconds)
+    await stop(postgres, signal.SIGINT, away_seconds)
 
 
 async def crash(postgres):
-    await stop(postgres, "QUIT", 2)
+    await stop(postgres, signal.SIGQUIT, 2)
 
 
 async def stop(postgres, how, away_seconds):
@@ -53,19 +56,22 @@ async def stop(postgres, how, away_seconds):
 async def lose_a_backend(postgres):
     """It ends all connections then, for the shared memory may be damaged, and recovers."""
     select = "select pid from pg_stat_activity where application_name = 'hallpass' limit 1"
-    await signal("KILL", *await asyncio.to_thread(postgres.sql, select))
+    [backend] = await asyncio.to_thread(postgres.sql, select)
+    send(signal.SIGKILL, int(backend))
 
 
 async def hang(postgres):
     """Connections stay, and nothing comes over them."""
     processes = postgres.processes()
     try:
-        await signal("STOP", *processes)
+        send(signal.SIGSTOP, *processes)
         await asyncio.sleep(HANGS_SECONDS)
     finally:
-        await signal("CONT", *processes)
+        send(signal.SIGCONT, *processes)
 
 
-async def signal(name, *processes):
-    """As far as they still exist."""
-    await asyncio.create_subprocess_exec("kill", f"-{name}", *map(str, processes), stderr=asyncio.subprocess.DEVNULL)
+def send(number, *processes):
+    """A signal, to those that still exist."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)

@@ -10,9 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+from checks import PATIENCE, wait_until
 from ports import free_port
 
 NAME = "hallpass"
@@ -48,7 +48,6 @@ class Postgres:
         self.settings = SETTINGS | settings | {"port": str(self.port), "listen_addresses": "127.0.0.1"}
         self.settings["ssl"] = "on" if has_tls() else "off"
         self.process = None
-        self._fill()
 
     def _fill(self):
         self._run("initdb", "--pgdata", self.data, "--username", NAME, "--pwfile", self._file("password", PASSWORD),
@@ -58,12 +57,19 @@ class Postgres:
         self.sql("create database hallpass", database="postgres")
 
     def __enter__(self):
+        try:
+            self._fill()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.stop("QUIT")
-        shutil.rmtree(self.folder)
+        try:
+            if self.process and self.process.poll() is None:
+                self.stop(signal.SIGQUIT)
+        finally:
+            shutil.rmtree(self.folder)
 
     @property
     def url(self):
@@ -80,15 +86,21 @@ class Postgres:
                 [program("postgres"), "-D", self.data, *settings],
                 user=self.user, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
             )
-        end = time.monotonic() + 60
-        while subprocess.run([program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode != 0:
-            assert self.process.poll() is None and time.monotonic() < end, (self.folder / "log").read_text()
-            time.sleep(0.05)
+        wait_until(self._is_ready, "PostgreSQL answers", self._told)
 
-    def stop(self, signal="INT"):
-        """INT ends all connections in order; QUIT is a crash, from which the next start recovers."""
-        subprocess.run(["kill", f"-{signal}", str(self.process.pid)], check=True)
-        self.process.wait(timeout=60)
+    def _is_ready(self):
+        assert self.process.poll() is None, self._told()
+        ask = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(ask).returncode == 0
+
+    def _told(self):
+        """The server's log."""
+        return (self.folder / "log").read_text()
+
+    def stop(self, how=signal.SIGINT):
+        """SIGINT ends all connections in order; SIGQUIT is a crash, from which the next start recovers."""
+        self.process.send_signal(how)
+        self.process.wait(PATIENCE)
 
     def processes(self):
         """The server's first, which starts the others."""
@@ -179,13 +191,10 @@ class Replica(Postgres):
 
     def promote(self):
         """It is a primary when this returns."""
-        assert self.sql("select pg_promote()") == ["t"], (self.folder / "log").read_text()
+        assert self.sql("select pg_promote()") == ["t"], self._told()
 
     def _until(self, server, condition):
-        end = time.monotonic() + 60
-        while server.sql(condition) != ["t"]:
-            assert time.monotonic() < end, f"never: {condition}\n{(self.folder / 'log').read_text()}"
-            time.sleep(0.05)
+        wait_until(lambda: server.sql(condition) == ["t"], condition, self._told)
 
 
 def program(name):
@@ -199,7 +208,9 @@ def program(name):
 
 
 def has_tls():
-    """Whether the server was built with it."""
+    """Whether the server was built with it; Debian's is."""
+    if not os.environ.get("POSTGRES_BIN"):
+        return True
     built = subprocess.run([program("pg_config"), "--configure"], capture_output=True, text=True, check=True)
     return "openssl" in built.stdout
 
