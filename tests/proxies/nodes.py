@@ -60,6 +60,6 @@ class Cluster:
 
     def _found(self, id):
         def found():
-            return [(node, line) for node in self.nodes for line in list(node.log) if line.get("id") == id]
+            return [(node, line) for node in self.nodes if (line := node.request(id))]
 
         return wait_until(found, f"request {id} in the logs")[0]

@@ -19,7 +19,7 @@ class Server(Node):
 
     def __enter__(self):
         self.start()
-        self.setup_link = next(line.strip() for line in self.process.stdout if "/setup?token=" in line)
+        self.setup_link = self.said("/setup?token=")
         return self
 
     def __exit__(self, fault, *_):
