@@ -117,7 +117,8 @@ def runs_under_the_restrictions(folder, binary, settings):
     assert adding.returncode == 0, said
     unusable = start(program, "serve", HALLPASS_SITE_NAME="")
     told = unusable.communicate(timeout=PATIENCE)[1]
-    equal(str(unusable.returncode), settings.one("RestartPreventExitStatus"), f"status over a wrong setting, which said {told}")
+    expected = settings.one("RestartPreventExitStatus")
+    equal(str(unusable.returncode), expected, f"status over a wrong setting, which said {told}")
     server = start(program, "serve")
     try:
         assert "is ready" in server.stdout.readline(), server.stderr.read()
