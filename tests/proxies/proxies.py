@@ -59,7 +59,10 @@ class Proxy(Started):
     def __exit__(self, fault, *_):
         if self.process:
             self.process.terminate()
-            self.process.wait(PATIENCE)
+            try:
+                self.process.wait(PATIENCE)
+            finally:
+                self.process.kill()
         if fault is not None:
             print(self.log(), flush=True)
         shutil.rmtree(self.folder)
