@@ -101,9 +101,10 @@ class Contender:
 
     def _answers(self, path):
         try:
-            return Client(f"http://127.0.0.1:{self.port}").send("GET", path).expect(200)
+            Client(f"http://127.0.0.1:{self.port}").send("GET", path).expect(200)
+            return True
         except ConnectionRefusedError:
-            return None
+            return False
 
 
 class Hallpass(Contender):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import forge
 import readme
-from checks import equal, wait_until
+from checks import PATIENCE, equal, wait_until
 from client import Api, Client
 from report import Report
 from server import PASSWORD, Server
@@ -203,8 +203,9 @@ def example_of_the_readme(binary):
         last = lines.rindex("print(")
         program = f"{lines[:last]}import time\ntime.sleep(2.5)\n{lines[last:]}"
         # Once more before the log-out, which needs no living access token.
-        program = program.replace("time.sleep(2.5)", "time.sleep(2.5)\nprint(session.call('GET', '/me').json()['name'])")
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        again = "time.sleep(2.5)\nprint(session.call('GET', '/me').json()['name'])"
+        program = program.replace("time.sleep(2.5)", again)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         renamed, name, status = done.stdout.splitlines()
         assert "'email': 'ann@example.org'" in renamed and "'name': 'Ann Bright'" in renamed, renamed

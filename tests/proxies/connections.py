@@ -4,7 +4,7 @@ import http.client
 import time
 from pathlib import Path
 
-from checks import equal
+from checks import PATIENCE, equal
 from nodes import Cluster
 from visitor import Visitor
 
@@ -74,7 +74,7 @@ def idle_connections_are_kept(cluster, proxy):
     """By the nodes: what nginx.conf relies on."""
     visitor = Visitor(proxy)
     visitor.log_in(EMAIL)
-    connection = http.client.HTTPConnection("127.0.0.1", cluster.nodes[0].port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", cluster.nodes[0].port, timeout=PATIENCE)
     connection.connect()
     first = connection.sock
     for pause in (IDLE, 0):

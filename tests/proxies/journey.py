@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 
-from checks import equal
+from checks import PATIENCE, equal
 from client import Client, csrf_token
 from nodes import HOST, Cluster
 from visitor import Visitor
@@ -42,9 +42,9 @@ def stays_logged_in(proxy):
     assert EMAIL in page.text and "max-age=63072000" in page.headers["Strict-Transport-Security"]
     for path, status in (("/account", 200), ("/nowhere", 404)):
         time.sleep(2.5)
-        before = visitor.generation
+        before = visitor.refresh_token
         visitor.get(path).expect(status)
-        assert visitor.generation != before, f"{path} did not rotate"
+        assert visitor.refresh_token != before, f"{path} did not rotate"
     visitor.submit("/account", "/account/profile", name="Ann of the Proxies").expect(303, "/account?saved=name")
     assert "Ann of the Proxies" in visitor.get("/account").expect(200).text
     visitor.submit("/logout").expect(303, "/")
@@ -60,7 +60,7 @@ def asks_the_jar(proxy):
     time.sleep(2.5)
     token = csrf_token(visitor.get("/account").expect(200).text)
     visitor.get("/account").expect(200)
-    assert visitor.generation != old["__Host-refresh_token"], "did not rotate"
+    assert visitor.refresh_token != old["__Host-refresh_token"], "did not rotate"
     time.sleep(1.5)
     late = Visitor(proxy)
     late.jar = dict(old)
@@ -97,7 +97,7 @@ def curl(proxy, path, *arguments):
     """Version and status, as curl says of its request by HTTP/2; status 000 if there was no answer."""
     return subprocess.run(
         ["curl", "--silent", "--http2", "--cacert", proxy.folder / "ca.crt", "--output", "/dev/null",
-         "--max-time", "60", "--resolve", f"{HOST}:{proxy.https_port}:127.0.0.1",
+         "--max-time", str(PATIENCE), "--resolve", f"{HOST}:{proxy.https_port}:127.0.0.1",
          "--write-out", "%{http_version} %{http_code}", *arguments,
          f"https://{HOST}:{proxy.https_port}{path}"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -1,18 +1,26 @@
 """Nodes of one site over one PostgreSQL and one master secret."""
 
+import re
 import secrets
 import shutil
 import tempfile
 from pathlib import Path
 
-from checks import wait_until
+from checks import Started, wait_until
 from node import Node
 from server import PASSWORD
 
 HOST = "example.org"
 
 
-class Cluster:
+def by_way_of(port, url):
+    """The address of the same database through what listens at the port."""
+    moved, count = re.subn(r":\d+/", f":{port}/", url)
+    assert count == 1, f"no port to replace: {url}"
+    return moved
+
+
+class Cluster(Started):
     """`with Cluster(binary, postgres, setting=…) as cluster:` gives two running nodes over a database of their own.
     Each finds PostgreSQL at one of the `ports`."""
 
@@ -25,15 +33,14 @@ class Cluster:
         url = postgres.url_of(database)
         settings |= {"public_url": f"https://{HOST}", "trusted_proxies": "127.0.0.1", "secret_file": secret}
         self.nodes = [
-            Node(binary, self.folder, database_url=url.replace(f":{postgres.port}/", f":{port}/"), **settings)
+            Node(binary, self.folder, database_url=by_way_of(port, url), **settings)
             for port in ports or [postgres.port] * 2
         ]
 
-    def __enter__(self):
+    def begin(self):
         self.nodes[0].command("migrate")
         for node in self.nodes:
             node.start()
-        return self
 
     def __exit__(self, fault, *_):
         try:
@@ -60,6 +67,6 @@ class Cluster:
 
     def _found(self, id):
         def found():
-            return [(node, line) for node in self.nodes for line in list(node.log) if line.get("id") == id]
+            return [(node, line) for node in self.nodes if (line := node.request(id))]
 
         return wait_until(found, f"request {id} in the logs")[0]

@@ -77,7 +77,7 @@ def nothing_is_done_twice(cluster, visitor):
     page = visitor.get("/account").expect(200)
     node = cluster.node_of(page.request_id)
     token = csrf_token(page.text)
-    reader = Visitor(visitor.proxy, visitor.source)
+    reader = Visitor(visitor.door, visitor.source)
     with ThreadPoolExecutor() as pool:
         node.freeze()
         change = pool.submit(visitor.post, "/account/profile", csrf_token=token, name="Done twice")
@@ -116,7 +116,7 @@ class Worker(threading.Thread):
             self.fault = fault
 
     def work(self):
-        generation = self.visitor.generation
+        before = self.visitor.refresh_token
         page = self.visitor.get("/account").expect(200).text
         assert self.email in page, "another visitor's page"
         self.visitor.get("/nowhere").expect(404)
@@ -128,5 +128,5 @@ class Worker(threading.Thread):
         else:
             answer.expect(303, "/account?saved=name")
             self.changes += 1
-        self.rotations += self.visitor.generation != generation
+        self.rotations += self.visitor.refresh_token != before
         time.sleep(0.5)

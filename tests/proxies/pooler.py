@@ -1,7 +1,6 @@
 """PgBouncer between the nodes and PostgreSQL. Where each connection has a session of its own, nothing differs, and a
 restart logs nobody out; where sessions are shared, hallpass refuses to start."""
 
-import http.client
 import os
 import shutil
 import socket
@@ -14,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import postgres as server
-from checks import equal, wait_until
-from nodes import Cluster
+from checks import PATIENCE, Started, equal, wait_until
+from client import Client
+from node import Node
+from nodes import Cluster, by_way_of
 from ports import free_port
 from readme import example
 from server import PASSWORD
@@ -38,14 +39,13 @@ def check(binary, postgres):
 
 
 def check_refusal(binary, postgres, mode):
-    with PgBouncer(postgres, mode) as pooler, Cluster(binary, postgres) as cluster:
-        node = cluster.nodes[0]
-        direct = node.environment["HALLPASS_DATABASE_URL"]
-        node.environment["HALLPASS_DATABASE_URL"] = pooler.before(direct)
+    with PgBouncer(postgres, mode) as pooler, tempfile.TemporaryDirectory(prefix="hallpass-") as folder:
+        url = by_way_of(pooler.port, postgres.url)
+        node = Node(binary, folder, database_url=url)
         for command in ["serve", "migrate"]:
             refuses(node, command)
         # With others that take the sessions in between, too.
-        with busy(pooler.before(direct)):
+        with busy(url):
             for _ in range(STARTS):
                 refuses(node, "migrate")
 
@@ -61,16 +61,16 @@ def what_one_node_ends_the_other_refuses(first, second):
     visitor.submit("/register", name="Ann", email=EMAIL, password=PASSWORD).expect(303, "/account")
     visitor.submit("/logout").expect(303, "/")
     visitor.log_in(EMAIL)
-    visitor.proxy = second
+    visitor.door = second
     assert EMAIL in visitor.get("/account").expect(200).text
-    before = visitor.generation
+    before = visitor.refresh_token
     time.sleep(2.5)
     visitor.get("/account").expect(200)
-    assert visitor.generation != before, "did not rotate"
+    assert visitor.refresh_token != before, "did not rotate"
     copy = Guest(second)
     copy.jar = dict(visitor.jar)
     copy.get("/account").expect(200)
-    visitor.proxy = first
+    visitor.door = first
     visitor.submit("/logout").expect(303, "/")
     time.sleep(1)
     copy.get("/account").expect(303, "/login?next=%2Faccount")
@@ -117,7 +117,7 @@ def work(visitor, stopped):
 
 def refuses(node, command):
     done = subprocess.run([node.binary, command], cwd=node.folder, env=node.environment, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1 and "pool_mode" in done.stderr, f"{command}: {done}"
 
 
@@ -142,14 +142,14 @@ class Guest(Visitor):
     """Asks a node, with no proxy in between."""
 
     def connection(self):
-        return http.client.HTTPConnection("127.0.0.1", self.proxy.port, timeout=60)
+        return Client(self.door.url, self.source).connection()
 
 
-class PgBouncer:
+class PgBouncer(Started):
     """`with PgBouncer(postgres) as pooler:` gives a running one, set as the README says."""
 
     def __init__(self, postgres, pool_mode="session"):
-        self.target, self.port = postgres.port, free_port()
+        self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="hallpass-pooler-"))
         settings = example("ini", **{
             "hallpass = host=db.example.org": f"* = host=127.0.0.1 port={postgres.port}",
@@ -160,25 +160,21 @@ class PgBouncer:
             f"auth_type = scram-sha-256\nauth_file = {self.folder}/users\n"
         )
         (self.folder / "users").write_text(f'"{server.NAME}" "{server.PASSWORD}"\n')
+        self.process = None
         # It refuses to run as root.
         self.user = "nobody" if os.getuid() == 0 else None
         if self.user:
             for path in (self.folder, *self.folder.iterdir()):
                 shutil.chown(path, self.user)
 
-    def __enter__(self):
+    def begin(self):
         self.start()
-        return self
 
     def __exit__(self, fault, *_):
         self.stop()
         if fault is not None:
             print(*(self.folder / "log").read_text().splitlines()[-40:], sep="\n", flush=True)
         shutil.rmtree(self.folder)
-
-    def before(self, url):
-        """The address of the same database by way of it."""
-        return url.replace(f":{self.target}/", f":{self.port}/")
 
     def start(self):
         with open(self.folder / "log", "a") as log:
@@ -198,5 +194,6 @@ class PgBouncer:
 
     def stop(self):
         """Cuts all connections: later versions would wait for their clients on SIGTERM."""
-        self.process.kill()
-        self.process.wait()
+        if self.process:
+            self.process.kill()
+            self.process.wait()

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from checks import PATIENCE, wait_until
+from checks import PATIENCE, Started, wait_until
 from client import Client
 from nodes import HOST
 from ports import free_port
@@ -28,7 +28,7 @@ def deployed(name, **changes):
     return text
 
 
-class Proxy:
+class Proxy(Started):
     """`with Nginx(cluster) as proxy:` gives one that serves https://example.org at `https_port`."""
 
     def __init__(self, cluster):
@@ -39,6 +39,7 @@ class Proxy:
         certify(self.folder)
         self.tls = ssl.create_default_context(cafile=self.folder / "ca.crt")
         self.prepare()
+        self.process = None
         # Nothing in the files needs to be root, but for the ports.
         self.user = "nobody" if os.getuid() == 0 else None
         if self.user:
@@ -46,7 +47,7 @@ class Proxy:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
-    def __enter__(self):
+    def begin(self):
         with open(self.folder / "log", "a") as log:
             self.process = subprocess.Popen(
                 self.command(), user=self.user, group=self.user and "nogroup", cwd=self.folder,
@@ -54,11 +55,14 @@ class Proxy:
                 env={"HOME": str(self.folder), "PATH": os.environ["PATH"]},
             )
         wait_until(self.answers, f"{self.NAME} answers")
-        return self
 
     def __exit__(self, fault, *_):
-        self.process.terminate()
-        self.process.wait(PATIENCE)
+        if self.process:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE)
+            finally:
+                self.process.kill()
         if fault is not None:
             print(self.log(), flush=True)
         shutil.rmtree(self.folder)

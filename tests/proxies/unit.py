@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -117,8 +118,12 @@ def runs_under_the_restrictions(folder, binary, settings):
     assert adding.returncode == 0, said
     unusable = start(program, "serve", HALLPASS_SITE_NAME="")
     told = unusable.communicate(timeout=PATIENCE)[1]
-    equal(str(unusable.returncode), settings.one("RestartPreventExitStatus"), f"status over a wrong setting, which said {told}")
+    expected = settings.one("RestartPreventExitStatus")
+    equal(str(unusable.returncode), expected, f"status over a wrong setting, which said {told}")
     server = start(program, "serve")
+    # Whoever waits for a line of it then gets its end.
+    limit = threading.Timer(PATIENCE, server.kill)
+    limit.start()
     try:
         assert "is ready" in server.stdout.readline(), server.stderr.read()
         equal(manager.recv(100), b"READY=1\n", "what systemd is told")
@@ -136,6 +141,7 @@ def runs_under_the_restrictions(folder, binary, settings):
         log = server.stderr.read()
         assert "WARN" not in log and "ERROR" not in log, log
     finally:
+        limit.cancel()
         server.kill()
         manager.close()
 

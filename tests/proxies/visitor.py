@@ -13,15 +13,16 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Visitor(Client):
-    def __init__(self, proxy, source="127.0.0.2"):
+    def __init__(self, door, source="127.0.0.2"):
+        """`door` is the proxy."""
         super().__init__(ORIGIN, source)
-        self.proxy = proxy
+        self.door = door
         self.jar = {}
 
     def connection(self):
         """Leads to the proxy's port, whatever the name of the site."""
         connection = super().connection()
-        connection.sock = raw(self.proxy, self.source)
+        connection.sock = raw(self.door, self.source)
         return connection
 
     def send(self, method, path, body=None, headers=()):
@@ -62,8 +63,8 @@ class Visitor(Client):
         return answer.expect(303, "/account")
 
     @property
-    def generation(self):
-        """The refresh token in the jar: another one after each rotation."""
+    def refresh_token(self):
+        """Another one after each rotation."""
         return self.jar.get("__Host-refresh_token")
 
 

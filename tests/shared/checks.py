@@ -1,5 +1,6 @@
 """What checks are made of."""
 
+import sys
 import time
 
 # Seconds, on a slow machine.
@@ -8,6 +9,18 @@ PATIENCE = 60
 
 def equal(seen, expected, what):
     assert seen == expected, f"{what}: {seen!r}, expected {expected!r}"
+
+
+class Started:
+    """For `with`: calls `begin`, and `__exit__` also if that fails, which Python itself does not."""
+
+    def __enter__(self):
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
 
 
 def wait_until(holds, what, evidence=lambda: ""):

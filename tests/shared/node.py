@@ -6,7 +6,8 @@ import subprocess
 import threading
 import time
 
-from checks import PATIENCE
+from checks import PATIENCE, wait_until
+from client import Client
 from ports import free_port
 
 # Settings like any others: what is tested with them is not how long Argon2 takes.
@@ -27,9 +28,11 @@ class Node:
         self.url = f"http://localhost:{self.port}"
         self.environment = {"ROCKET_ADDRESS": "127.0.0.1", "ROCKET_PORT": str(self.port)}
         self.environment |= variables({"log_format": "json"} | CHEAP | settings)
+        self.output = []
         self.log = []
         self.broken_lines = []
-        self.process = self.reader = None
+        self.process = None
+        self.readers = []
 
     def start(self):
         """Until it says that it is ready."""
@@ -37,12 +40,33 @@ class Node:
             [self.binary], cwd=self.folder, env=self.environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
-        self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
-        self.reader.start()
-        greeting = self.process.stdout.readline()
-        if "is ready" not in greeting:
-            self.end()
-            raise AssertionError(f"not started: {greeting}{self.broken_lines}{self.complaints()}")
+        # What an earlier process said is no greeting of this one.
+        self.output = []
+        self.readers = [
+            threading.Thread(target=self._read_output, args=(self.process.stdout,), daemon=True),
+            threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True),
+        ]
+        for reader in self.readers:
+            reader.start()
+        self.said("is ready")
+
+    def said(self, words):
+        """The line with these words on its standard output, as soon as it is there."""
+        def found():
+            line = next((said.strip() for said in list(self.output) if words in said), None)
+            if not line and self.process.poll() is not None:
+                self.end()
+                raise AssertionError(f"ended before it said {words!r}: {self.evidence()}")
+            return line
+
+        return wait_until(found, f"it says {words!r}", self.evidence)
+
+    def evidence(self):
+        return f"{self.output}{self.broken_lines}{self.complaints()}"
+
+    def _read_output(self, lines):
+        for line in lines:
+            self.output.append(line)
 
     def _read_log(self, lines):
         for line in lines:
@@ -74,7 +98,8 @@ class Node:
         if self.process:
             self.process.kill()
             self.process.wait(PATIENCE)
-            self.reader.join(PATIENCE)
+            for reader in self.readers:
+                reader.join(PATIENCE)
 
     def command(self, *arguments, said=""):
         """Runs `hallpass …` beside it; returns what it printed."""
@@ -87,8 +112,15 @@ class Node:
 
     def requests(self, method, path):
         """The requests that it has answered, as its log tells."""
-        time.sleep(0.2)
+        if self.process.poll() is None:
+            # Lines are written later than the answers, but in their order.
+            last = Client(self.url).send("GET", "/healthz").expect(200).request_id
+            wait_until(lambda: self.request(last), f"request {last} in the log", self.evidence)
         return [line for line in list(self.log) if (line.get("method"), line.get("path")) == (method, path)]
+
+    def request(self, id):
+        """The line of the request with that id, if it is there already."""
+        return next((line for line in list(self.log) if line.get("id") == id), None)
 
     def complaints(self):
         """The last of its warnings and errors."""

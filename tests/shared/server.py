@@ -2,6 +2,7 @@
 
 import tempfile
 
+from checks import Started
 from node import Node
 
 PASSWORD = "correct horse battery staple"
@@ -10,17 +11,16 @@ CHEAP_HASH = "$argon2id$v=19$m=8,t=1,p=1$U4Q4j1ipmybvwuYyLfdt+Q$ZC53lNzmCWYSxK0F
 NEW_PASSWORD = "seven quiet lanterns drift"
 
 
-class Server(Node):
+class Server(Started, Node):
     """`with Server(binary, setting=…) as server:` gives one in a folder of its own, on SQLite, without an account."""
 
     def __init__(self, binary, **settings):
         self.place = tempfile.TemporaryDirectory(prefix="hallpass-")
         super().__init__(binary, self.place.name, **settings)
 
-    def __enter__(self):
+    def begin(self):
         self.start()
-        self.setup_link = next(line.strip() for line in self.process.stdout if "/setup?token=" in line)
-        return self
+        self.setup_link = self.said("/setup?token=")
 
     def __exit__(self, fault, *_):
         try:

@@ -11,13 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
 
 
-def python(folder):
-    """An interpreter that has the packages of the folder's requirements.txt."""
+def python(folder, *options):
+    """An interpreter that has the packages of the folder's requirements.txt, installed with those options of pip."""
     requirements = Path(folder, "requirements.txt")
 
     def install(place):
         run(sys.executable, "-m", "venv", place)
-        run(place / "bin/python", "-m", "pip", "install", "--quiet", "--requirement", requirements)
+        run(place / "bin/python", "-m", "pip", "install", "--quiet", *options, "--requirement", requirements)
 
     return installed(f"{Path(folder).name}-python", [requirements], install, sys.version) / "bin/python"
 
