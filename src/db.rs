@@ -19,6 +19,7 @@ use std::time::Duration;
 use sqlx::any::{AnyArguments, AnyRow, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Any, AnyPool, Row};
+use tokio::time::timeout;
 
 use crate::clock::Seconds;
 use crate::config::{Config, DATABASE_TIMEOUT_MAX_SECONDS};
@@ -38,6 +39,8 @@ const TRANSACTION_MAX: Duration = Duration::from_secs(10);
 /// From the beginning of a transaction until others see what it has changed, at most: a commit may be waited for, too.
 pub(crate) const SEEN_WITHIN: Duration =
     TRANSACTION_MAX.saturating_add(Duration::from_secs(2 * DATABASE_TIMEOUT_MAX_SECONDS));
+
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Of sqlx.
 const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
@@ -242,9 +245,9 @@ impl Db {
         Ok(applied == MIGRATIONS.iter().map(|migration| migration.version).collect::<Vec<_>>())
     }
 
-    /// Ends all connections, after those in use have been given back.
+    /// Ends all connections, after those in use have been given back; a server that does not answer is not waited for.
     pub async fn close(&self) {
-        self.read.close().await;
-        self.write.close().await;
+        let all = async { (self.read.close().await, self.write.close().await) };
+        let _ = timeout(CLOSED_WITHIN, all).await;
     }
 }

@@ -121,9 +121,10 @@ fn is_atom_char(c: char) -> bool {
     }
 }
 
-/// Letters and marks to Unicode, and yet drawn as nothing.
+/// Letters, marks and symbols to Unicode, and yet drawn as nothing.
 fn is_filler(c: char) -> bool {
-    matches!(c, '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{3164}' | '\u{FFA0}'
+    matches!(c, '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{2800}' | '\u{3164}' | '\u{FFA0}'
+        | '\u{1107F}' | '\u{13440}'..='\u{13442}' | '\u{16FE4}' | '\u{1D159}'
         | '\u{180B}'..='\u{180F}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
@@ -266,6 +267,7 @@ mod tests {
             ("anna@a\u{ff1c}\u{338}b.org", Domain),
             ("anna@xn--ab-tjv.org", Domain),
             ("anna@exam\u{206a}ple.org", Domain),
+            ("anna@exam\u{2800}ple.org", Domain),
             ("anna@exam\u{1d173}ple.org", Domain),
             ("anna@example.org/x", Domain),
         ];

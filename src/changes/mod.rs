@@ -127,12 +127,12 @@ impl Changes {
         // Before the reading: what is changed while it goes on belongs to the next.
         let (began, now) = (self.0.began.elapsed(), self.0.clock.now());
         let since = now - LOOK_BACK;
-        let reading = store::read(&self.0.db, since, self.0.reached.load(Ordering::Acquire)).await?;
-        // After the reading, which may have taken a new one. Behind it may be a replica that took over, or a server that
-        // crashed: either may lack the last commits, so that nothing that was read before need be true, and give their
-        // numbers to what has changed since.
         let connections = self.0.db.connections();
-        let is_the_same_server = self.0.connections.swap(connections, Ordering::AcqRel) == connections;
+        let reading = store::read(&self.0.db, since, self.0.reached.load(Ordering::Acquire)).await?;
+        // Behind a new connection may be a replica that took over, or a server that crashed: either may lack the last
+        // commits, so that nothing that was read before need be true, and give their numbers to what has changed since.
+        // One that was made during the reading counts now, and next time: the reading may not have been by it.
+        let is_the_same_server = self.0.connections.swap(connections, Ordering::AcqRel) == self.0.db.connections();
         if !self.heard_within(PAUSE_MAX) || !is_the_same_server {
             self.apply(&UserId::from_text(EVERYONE));
         }

@@ -65,12 +65,16 @@ impl Met {
         self.connections.load(Ordering::Acquire)
     }
 
-    fn note(&self, server: String) {
+    /// False of one that another has replaced since the connection to it began.
+    fn note(&self, server: String, began: Instant) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref().is_none_or(|(known, _)| *known != server) {
-            *last = Some((server, Instant::now()));
+        match &*last {
+            Some((known, _)) if *known == server => {}
+            Some((_, since)) if *since > began => return false,
+            _ => *last = Some((server, Instant::now())),
         }
         self.connections.fetch_add(1, Ordering::AcqRel);
+        true
     }
 
     /// Whether a connection of that age leads to the one before, which may live on without knowing that it is replaced.
@@ -96,11 +100,17 @@ pub async fn open(config: &Config, met: &Arc<Met>, patience: Duration) -> Result
         .test_before_acquire(false)
         .before_acquire(move |connection, seen| {
             let is_outdated = known.is_outdated(seen.age);
-            Box::pin(
-                async move { Ok(!is_outdated && (seen.idle_for < TRUSTED_FOR || answers(connection, patience).await)) },
-            )
+            Box::pin(async move {
+                let is_good = !is_outdated && (seen.idle_for < TRUSTED_FOR || answers(connection, patience).await);
+                keep_or_let_go(connection, is_good).await
+            })
         })
-        .after_release(move |connection, _| Box::pin(async move { Ok(is_at_rest(connection, patience).await) }))
+        .after_release(move |connection, _| {
+            Box::pin(async move {
+                let is_good = is_at_rest(connection, patience).await;
+                keep_or_let_go(connection, is_good).await
+            })
+        })
         .after_connect(move |connection, _| {
             let met = Arc::clone(&noted);
             Box::pin(async move { prepare(connection, &met, patience).await })
@@ -119,6 +129,7 @@ async fn at_first<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Res
 }
 
 async fn prepare(connection: &mut AnyConnection, met: &Met, patience: Duration) -> Result<(), sqlx::Error> {
+    let began = Instant::now();
     limit_waiting(connection, patience).await?;
     connection.execute(DURABLE).await?;
     let row = connection.fetch_one(SERVER).await?;
@@ -127,8 +138,10 @@ async fn prepare(connection: &mut AnyConnection, met: &Met, patience: Duration) 
         sleep(REPLICA_AGAIN_AFTER).await;
         return Err(sqlx::Error::Configuration("this server is a replica, which may lag behind its primary".into()));
     }
-    met.note(row.try_get("started")?);
-    Ok(())
+    match met.note(row.try_get("started")?, began) {
+        true => Ok(()),
+        false => Err(sqlx::Error::Configuration("this server has been replaced by another".into())),
+    }
 }
 
 /// A node that is frozen in the middle of a transaction must not keep the others waiting.
@@ -197,6 +210,15 @@ pub async fn migrate(url: &str, migrations: &Migrator) -> Result<(), MigrateErro
 /// server does not answer, nobody would ever come back.
 async fn is_at_rest(connection: &mut AnyConnection, patience: Duration) -> bool {
     timeout(patience, connection.execute("rollback")).await.is_ok_and(|done| done.is_ok())
+}
+
+/// Over TLS, sqlx would wait until the other end closes one that is not good, and its place in the pool with it: minutes
+/// if that machine is dead, for ever if it stands still. So it is dropped here, and sqlx closes what stands in its place.
+async fn keep_or_let_go(connection: &mut AnyConnection, is_good: bool) -> Result<bool, sqlx::Error> {
+    if !is_good {
+        *connection = AnyConnection::connect("sqlite::memory:").await?;
+    }
+    Ok(is_good)
 }
 
 async fn answers(connection: &mut AnyConnection, patience: Duration) -> bool {

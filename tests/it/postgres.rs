@@ -139,3 +139,39 @@ async fn after_a_standstill_what_is_answered_is_committed() {
     reader.close().await.expect("closed");
     db.close().await;
 }
+
+/// Over TLS, sqlx waits for a server that stands still to close a connection that is given up.
+#[rocket::async_test]
+async fn connections_that_do_not_answer_are_let_go_of() {
+    let Ok(server) = std::env::var("TEST_POSTGRES") else { return println!("skipped on SQLite: PostgreSQL's own") };
+    if std::env::var_os("TEST_POSTGRES_CA").is_none() {
+        return println!("skipped: this server has no TLS");
+    }
+    let name = format!("hallpass-silent-{}", std::process::id());
+    let url = format!("{server}?sslmode=require");
+    let figment = Figment::from(rocket::Config::default())
+        .merge(("hallpass.database_url", url.as_str()))
+        .merge(("hallpass.database_connections", 2))
+        .merge(("hallpass.database_timeout_seconds", 1));
+    let db = Db::open(&Config::read(&figment).expect("settings")).await.expect("a database");
+    let mine = async || {
+        let named = sqlx::query("select pg_backend_pid() as pid, set_config('application_name', $1, false) as name");
+        let one = db.fetch_one(named.bind(name.clone())).await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok::<i32, hallpass::db::DbError>(one.get("pid"))
+    };
+    let silent = mine().await.expect("a connection");
+    let signal = |name: &str| {
+        let done = Command::new("kill").args([name, &silent.to_string()]).status();
+        assert!(done.is_ok_and(|done| done.success()));
+    };
+    signal("-STOP");
+    let mut answered = 0;
+    for _ in 0..12 {
+        answered += usize::from(mine().await.is_ok_and(|other| other != silent));
+    }
+    // It ends by itself only when it goes on.
+    db.close().await;
+    signal("-CONT");
+    assert!(answered >= 8, "it does not recover: {answered}");
+}
