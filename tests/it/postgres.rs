@@ -151,7 +151,7 @@ async fn connections_that_do_not_answer_are_let_go_of() {
     let url = format!("{server}?sslmode=require");
     let figment = Figment::from(rocket::Config::default())
         .merge(("hallpass.database_url", url.as_str()))
-        .merge(("hallpass.database_connections", 2))
+        .merge(("hallpass.database_connections", 1))
         .merge(("hallpass.database_timeout_seconds", 1));
     let db = Db::open(&Config::read(&figment).expect("settings")).await.expect("a database");
     let mine = async || {
