@@ -21,8 +21,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod throttle;
-#[cfg(test)]
-mod throttle_tests;
 
 use std::sync::Arc;
 

@@ -5,12 +5,9 @@ use super::password::NewPassword;
 use super::registration::{Form, taken};
 use super::{AccountError, Accounts, Email, User, store};
 use crate::audit::{self, Kind};
-use crate::db::DbError;
+use crate::db::{DbError, PAGE};
 use crate::personal_tokens;
 use crate::sessions::{self, Reason};
-
-/// The database looks through all accounts for each lot: a million in a hundred.
-const LISTED_AT_ONCE: i64 = 10_000;
 
 impl Accounts {
     /// Makes an account, whatever the setting `registration` says.
@@ -26,7 +23,7 @@ impl Accounts {
 
     /// The accounts that follow `after`, or the first, the oldest first: some thousands at a time. None at the end.
     pub async fn list(&self, after: Option<&User>) -> Result<Vec<User>, DbError> {
-        store::page(&self.db, after, LISTED_AT_ONCE).await
+        store::page(&self.db, after, PAGE).await
     }
 
     /// Ends all sessions of an account and lets nobody log in to it. No change if it is locked already.

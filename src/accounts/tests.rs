@@ -1,4 +1,4 @@
-//! Accounts against a database of their own: making and changing them. Throttling: `throttle_tests.rs`.
+//! Accounts against a database of their own: making and changing them. Throttling: `throttle/tests.rs`.
 
 use std::net::IpAddr;
 

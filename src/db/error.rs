@@ -63,7 +63,8 @@ pub enum BackupError {
     #[error("hallpass has never been started on this database. Check database_url, and the folder that this runs in")]
     Foreign,
     #[error(
-        "this is a backup of SQLite. For PostgreSQL: pg_dump --format=custom --file=FILE \"$HALLPASS_DATABASE_URL\""
+        "this is a backup of SQLite. PostgreSQL has its own: pg_dump --format=custom --file=FILE NAME, as in the README \
+         under Backup, with the password in ~/.pgpass"
     )]
     Postgres,
 }

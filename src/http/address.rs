@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
         #[rustfmt::skip]
         let cases: &[(&str, &[&str], &str)] = &[
             ("198.51.100.7", &[], "198.51.100.7"),
@@ -63,7 +63,7 @@ mod tests {
             ("10.0.0.1", &["::ffff:203.0.113.9"], "203.0.113.9"),
         ];
         for (peer, forwarded, expected) in cases {
-            let nearest = nearest_stranger(peer.parse().unwrap(), forwarded, &trusted);
+            let nearest = nearest_stranger(peer.parse().expect("an address"), forwarded, &trusted);
             assert_eq!(nearest.to_string(), *expected, "{peer} {forwarded:?}");
         }
     }

@@ -3,7 +3,7 @@
 use super::{Reason, Session, SessionError, Sessions, revoke_all, store};
 use crate::audit::{self, Client, Kind};
 use crate::clock::{DAY, Seconds};
-use crate::db::Transaction;
+use crate::db::{PAGE, Transaction};
 use crate::id::{SessionId, UserId};
 
 /// Sessions are kept this long after they have ended.
@@ -11,10 +11,6 @@ const KEPT_AFTER_END: Seconds = 30 * DAY;
 
 /// Nobody looks through more, and an account with a million sessions must not cost as many rows a page.
 const LISTED_MAX: i64 = 200;
-
-/// Of everyone's: a site may have more than fit into memory, or into the time of one statement.
-#[doc(hidden)]
-pub const PAGE: i64 = 10_000;
 
 /// Users whose sessions end in one transaction when everyone's do.
 #[doc(hidden)]

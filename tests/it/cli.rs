@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use hallpass::auth::Site;
 use hallpass::clock::Clock;
 use hallpass::config::Config;
+use hallpass::db::PAGE;
 use hallpass::personal_tokens::Draft;
-use hallpass::sessions::ending::PAGE;
 
 use crate::helpers::{EMAIL, NAME, PASSWORD, Server, WireBrowser};
 

@@ -5,9 +5,12 @@
 //! lock out the owner: a browser that has logged in to an account before has an allowance that nobody else can
 //! use up, and isn't counted by address.
 
+mod store;
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 
-use super::store;
 use crate::clock::{HOUR, MINUTE, Seconds};
 use crate::db::{Db, DbError};
 use crate::id::{BrowserId, SessionId, hashed};
@@ -169,7 +172,7 @@ impl Reservation {
 
 /// Deletes at most `most` counters whose window is over; returns how many.
 pub async fn prune(db: &Db, now: Seconds, most: i64) -> Result<u64, DbError> {
-    store::prune_throttles(db, now, most).await
+    store::prune(db, now, most).await
 }
 
 /// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits, in which addresses are free.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::tests::*;
-use super::throttle::{STRANGERS_PER_ACCOUNT, STRANGERS_PER_ADDRESS};
-use super::*;
+use super::{STRANGERS_PER_ACCOUNT, STRANGERS_PER_ADDRESS};
+use crate::accounts::tests::*;
+use crate::accounts::*;
 use crate::audit::Client;
 use crate::id::BrowserId;
 use crate::id::hashed;
